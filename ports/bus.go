@@ -37,6 +37,6 @@ type Envelope struct {
 	Key string
 	// Meta are small headers, names in lower case with hyphens.
 	Meta map[string]string
-	// Body is at most 256 KiB, the least of what the transports carry (SQS).
+	// Body is at most 1 MiB. The engine gathers at most 128 KiB of small things; only one large call alone comes near the limit.
 	Body []byte
 }

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// The values that commands take and queries give. They are the core's own.
+type (
+	Webhook      = core.Webhook
+	NewWebhook   = core.NewWebhook
+	WebhookEdit  = core.WebhookEdit
+	Candidate    = core.Candidate
+	NewCandidate = core.NewCandidate
+	NewMessage   = core.NewMessage
+	Message      = core.Message
+	ResourceRef  = core.ResourceRef
+	Call         = core.Call
+	CallState    = core.CallState
+	Reason       = core.Reason
+	Duration     = core.Duration
+	Policy       = core.Policy
+	InvalidError = core.InvalidError
+	Problem      = core.Problem
+	ResponseKept = core.Response
+)
+
+// Registered is a new webhook with its secret, which is shown this once.
+type Registered struct {
+	Webhook
+	// Secret is whsec_ and base64: the key of the Standard Webhooks signature, and as text that of the seed's token.
+	Secret string `json:"secret"`
+}
+
+// A Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	// Next is the cursor of the next page, empty on the last. A page may hold fewer items than asked for and still have a
+	// next one, for the rows looked at for one page are bounded.
+	Next string
+}
+
+// A ListQuery asks for a page of a company's webhooks or candidates, oldest first.
+type ListQuery struct {
+	Company string
+	// Limit is 1 to 250; 0 means 50.
+	Limit  int
+	Cursor string
+}
+
+// A CallQuery asks for a company's calls, newest first. Zero fields do not filter.
+type CallQuery struct {
+	Company   string
+	Webhook   string
+	EventType string
+	State     CallState
+	// Since and Until bound the call's creation: Since <= t < Until.
+	Since, Until time.Time
+	Limit        int
+	Cursor       string
+}
+
+// A CallDetail is a call with all that is known of it.
+type CallDetail struct {
+	Call
+	// Attempts are in the order in which they were recorded.
+	Attempts []Attempt `json:"attempts"`
+	// Timeline holds the call's events, oldest first.
+	Timeline []Event `json:"timeline"`
+	// Body is what the receiver gets, nil when its parts are no longer kept.
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// An Attempt is one HTTP try.
+type Attempt struct {
+	Attempt   int         `json:"attempt"`
+	Lease     int         `json:"lease"`
+	StartedAt time.Time   `json:"startedAt"`
+	TookMS    int64       `json:"tookMs"`
+	Status    int         `json:"status,omitempty"`
+	Class     ports.Class `json:"class,omitempty"`
+	Error     string      `json:"error,omitempty"`
+	// Response is the kept part of the answer's body; ResponseTruncated says that there was more.
+	Response          string     `json:"response,omitempty"`
+	ResponseTruncated bool       `json:"responseTruncated,omitempty"`
+	NextAt            *time.Time `json:"nextAt,omitempty"`
+}
+
+// An Event is an event as the outside sees it.
+type Event struct {
+	Seq  uint64          `json:"seq"`
+	At   time.Time       `json:"at"`
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+// An EventQuery asks for a page of the log, oldest first. Company and Type filter when they are not empty.
+type EventQuery struct {
+	Company string
+	Type    string
+	After   uint64
+	Limit   int
+}
+
+// Limits of a page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 250
+)
+
+// A HistoryRow is a call with the body that the receiver gets.
+type HistoryRow struct {
+	Call
+	// Body is nil when its parts are no longer kept, or the resource was missing.
+	Body json.RawMessage
+}

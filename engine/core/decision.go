@@ -1,0 +1,57 @@
+package core
+
+import "posthorn/ports"
+
+// A Decision is what a command leads to: events in order, and vault items that go with them. A refused command has none.
+type Decision struct {
+	Events []Event
+	Vault  []ports.Pair
+}
+
+// Inputs are what a decision needs and must not make itself. All ids of one decision carry the same time, so that an id leads
+// to its place in the log.
+type Inputs interface {
+	// ID returns a new id with the prefix: larger than all before it, its time the decision's.
+	ID(prefix string) string
+	// Salt returns random bytes for a vault item.
+	Salt() [SaltBytes]byte
+}
+
+// The prefixes of ids.
+const (
+	PrefixEngine  = "eng_"
+	PrefixWebhook = "wh_"
+	PrefixMessage = "msg_"
+	PrefixCall    = "call_"
+)
+
+// tell adds events.
+func (d *Decision) tell(events ...Event) { d.Events = append(d.Events, events...) }
+
+// keep puts data into the vault and returns its digest.
+func (d *Decision) keep(in Inputs, k, data []byte) string {
+	value, digest := NewVaultItem(in.Salt(), data)
+	d.Vault = append(d.Vault, ports.Pair{Key: k, Value: value})
+	return digest
+}
+
+// engineRow is the stored form of the engine's identity.
+type engineRow struct {
+	Engine string `json:"engine"`
+	Epoch  uint64 `json:"epoch"`
+}
+
+// StartEngine opens the next epoch; a new store gets an engine id first.
+func StartEngine(s *State, in Inputs) (Decision, EngineStarted, error) {
+	row, err := load[engineRow](s, EngineKey())
+	if err != nil {
+		return Decision{}, EngineStarted{}, err
+	}
+	started := EngineStarted{Epoch: 1}
+	if row == nil {
+		started.Engine = in.ID(PrefixEngine)
+	} else {
+		started.Engine, started.Epoch = row.Engine, row.Epoch+1
+	}
+	return Decision{Events: []Event{started}}, started, nil
+}

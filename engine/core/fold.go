@@ -1,0 +1,162 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"posthorn/ports"
+)
+
+// Fold applies one event to the rows. It never decides: what it does follows from the event and the rows alone, so that the whole
+// log folds again to the same rows. An error means that the log and the rows do not belong together.
+func (s *State) Fold(r Recorded) error {
+	if err := s.fold(r); err != nil {
+		return fmt.Errorf("fold event %d: %w", r.Seq, err)
+	}
+	return nil
+}
+
+func (s *State) fold(r Recorded) error {
+	switch e := r.Event.(type) {
+	case EngineStarted:
+		return set(s, EngineKey(), func(row *engineRow) { row.Engine, row.Epoch = e.Engine, e.Epoch })
+	case WebhookRegistered, WebhookUpdated, WebhookEnabled, WebhookDisabled, WebhookDeleted:
+		return s.foldWebhook(r)
+	case versioned:
+		return s.foldResource(r.At, e)
+	case MessagePublished, MessageUnmatched:
+		return nil
+	case CallsPlanned:
+		return s.foldPlan(r.Seq, r.At, e)
+	case CallRequested:
+		return s.foldRequested(r.Seq, r.At, e)
+	case CallAttempted:
+		return s.foldAttempted(r.Seq, r.At, e)
+	case CallSucceeded:
+		return s.foldEnded(r, e.CallEnded, Succeeded)
+	case CallFailed:
+		return s.foldEnded(r, e.CallEnded, Failed)
+	case CallSkipped:
+		return s.foldEnded(r, e.CallEnded, Skipped)
+	case CallCancelled:
+		return s.foldEnded(r, e.CallEnded, Cancelled)
+	case JobEnded:
+		s.remove(JobKey(e.Job))
+		return nil
+	case KeyUsed:
+		return set(s, IdempotencyKey(e.Company, e.Route, e.Key), func(row *keyRow) {
+			*row = keyRow{UsedKey: UsedKey{e.Company, e.Route, e.Key}, Fingerprint: e.Fingerprint, Answer: e.Answer, At: r.At}
+		})
+	case KeysExpired:
+		for _, k := range e.Keys {
+			s.remove(IdempotencyKey(k.Company, k.Route, k.Key))
+		}
+		return nil
+	}
+	return fmt.Errorf("no rule for %T: %w", r.Event, errors.ErrUnsupported)
+}
+
+func set[T any](s *State, k []byte, update func(*T)) error {
+	row, err := change[T](s, k)
+	if err == nil {
+		update(row)
+	}
+	return err
+}
+
+func (s *State) foldWebhook(r Recorded) error {
+	at := r.At
+	switch e := r.Event.(type) {
+	case WebhookRegistered:
+		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+			*row = webhookRow{SecretDigest: e.SecretDigest, Webhook: Webhook{
+				ID: e.Webhook, Company: e.Company, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description, Enabled: true,
+				Schedule: e.Schedule, Timeout: e.Timeout, Seed: e.Seed, CreatedAt: at, UpdatedAt: at,
+			}}
+		})
+	case WebhookUpdated:
+		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+			row.URL, row.EventTypes, row.Description = e.URL, e.EventTypes, e.Description
+			row.Schedule, row.Timeout, row.UpdatedAt = e.Schedule, e.Timeout, at
+		})
+	case WebhookEnabled:
+		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+			row.Enabled, row.DisabledReason, row.UpdatedAt = true, "", at
+		})
+	case WebhookDisabled:
+		if err := set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+			row.Enabled, row.DisabledReason, row.UpdatedAt = false, e.Reason, at
+		}); err != nil {
+			return err
+		}
+		return s.beginCancelJob(r.Seq, e.Company, e.Webhook, WebhookIsOff)
+	case WebhookDeleted:
+		if err := set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+			row.Deleted, row.Enabled, row.UpdatedAt = true, false, at
+		}); err != nil {
+			return err
+		}
+		return s.beginCancelJob(r.Seq, e.Company, e.Webhook, WebhookIsDeleted)
+	}
+	return nil
+}
+
+func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) error {
+	row, err := change[callRow](s, CallKey(e.Company, e.Call))
+	if err != nil {
+		return err
+	}
+	*row = callRow{HasData: e.HasData, Seqs: []uint64{seq}, Call: Call{
+		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource,
+		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt, UpdatedAt: at, RetryOf: e.RetryOf,
+	}}
+	s.putDue(row.due())
+	return nil
+}
+
+func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
+	row, err := s.changeCall(seq, at, e.Company, e.Call)
+	if err != nil {
+		return err
+	}
+	row.Tries = append(row.Tries, try{Attempt: e.Attempt, Lease: e.Lease, Epoch: e.Epoch})
+	if e.Attempt <= row.AttemptCount && e.Class != ports.ClassOK {
+		return nil // a late repetition of an attempt that has decided already
+	}
+	row.AttemptCount = max(row.AttemptCount, e.Attempt)
+	row.LastStatus, row.LastClass, row.LastError = e.Status, e.Class, e.Error
+	if e.NextAt != nil && row.State.Open() {
+		s.removeDue(row.due())
+		next := *e.NextAt
+		row.NextAt = &next
+		s.putDue(row.due())
+	}
+	return nil
+}
+
+func (s *State) foldEnded(r Recorded, e CallEnded, state CallState) error {
+	row, err := s.changeCall(r.Seq, r.At, e.Company, e.Call)
+	if err != nil {
+		return err
+	}
+	if row.State.Open() {
+		s.removeDue(row.due())
+	}
+	at := r.At
+	row.State, row.Reason, row.NextAt, row.EndedAt = state, e.Reason, nil, &at
+	return nil
+}
+
+func (s *State) changeCall(seq uint64, at time.Time, company, id string) (*callRow, error) {
+	row, err := change[callRow](s, CallKey(company, id))
+	if err != nil {
+		return nil, err
+	}
+	if row.ID == "" {
+		return nil, fmt.Errorf("call %s has events but was never requested: %w", Show(id), ports.ErrDamaged)
+	}
+	row.Seqs = append(row.Seqs, seq)
+	row.UpdatedAt = at
+	return row, nil
+}

@@ -1,0 +1,61 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"posthorn/ports"
+)
+
+// KeyLife is how long the answer to a command with an idempotency key is kept.
+const KeyLife = 24 * time.Hour
+
+// keyRow is the stored form of a used idempotency key.
+type keyRow struct {
+	UsedKey
+	Fingerprint string    `json:"fingerprint"`
+	Answer      string    `json:"answer"`
+	At          time.Time `json:"at"`
+}
+
+// PastAnswer returns the answer to an earlier command with the same key, if there was one within KeyLife. fingerprint stands for the
+// command's content; another content under the same key is an InvalidError.
+func PastAnswer(s *State, now time.Time, k UsedKey, fingerprint string) (answer string, found bool, err error) {
+	row, err := load[keyRow](s, IdempotencyKey(k.Company, k.Route, k.Key))
+	if err != nil || row == nil || now.Sub(row.At) >= KeyLife {
+		return "", false, err
+	}
+	if row.Fingerprint != fingerprint {
+		var p problems
+		p.add("idempotencyKey", "idempotency key %s was used for another request; a key stands for one; take a new key", Show(k.Key))
+		return "", false, p.err()
+	}
+	return row.Answer, true, nil
+}
+
+// ExpireKeys forgets those of the named keys whose time is over.
+func ExpireKeys(s *State, now time.Time, keys []UsedKey) (Decision, error) {
+	var over []UsedKey
+	for _, k := range keys {
+		row, err := load[keyRow](s, IdempotencyKey(k.Company, k.Route, k.Key))
+		if err != nil {
+			return Decision{}, err
+		}
+		if row != nil && now.Sub(row.At) >= KeyLife {
+			over = append(over, k)
+		}
+	}
+	if len(over) == 0 {
+		return Decision{}, nil
+	}
+	return Decision{Events: []Event{KeysExpired{Keys: over}}}, nil
+}
+
+// ParseKeyRow reads a used key's row: which key, and when its time is over.
+func ParseKeyRow(pair ports.Pair) (UsedKey, time.Time, error) {
+	row, err := parse[keyRow](pair)
+	if err != nil {
+		return UsedKey{}, time.Time{}, fmt.Errorf("read idempotency key: %w", err)
+	}
+	return row.UsedKey, row.At.Add(KeyLife), nil
+}

@@ -1,0 +1,101 @@
+package core
+
+import "time"
+
+// A Job is work that is too much for one commit. It lies in the rows until it is done, so that a crash only delays it, and is
+// done in steps of at most PlanChunk calls behind live traffic.
+type Job struct {
+	Name string `json:"name"`
+	// Plan asks for the calls of a message that has more webhooks than one commit plans.
+	Plan *PlanJob `json:"plan,omitempty"`
+	// Cancel asks to end the calls that were open when a webhook was disabled or deleted.
+	Cancel *CancelJob `json:"cancel,omitempty"`
+}
+
+// A PlanJob holds what is left of a plan.
+type PlanJob struct {
+	Message   MessageRef `json:"message"`
+	CreatedAt time.Time  `json:"createdAt"`
+	Webhooks  []string   `json:"webhooks"`
+}
+
+// A CancelJob names the calls of a webhook that were requested before event Before.
+type CancelJob struct {
+	Company string `json:"company"`
+	Webhook string `json:"webhook"`
+	Before  uint64 `json:"before"`
+	Reason  Reason `json:"reason"`
+}
+
+func (s *State) foldPlan(seq uint64, at time.Time, e CallsPlanned) error {
+	for part := 0; part*PlanChunk < len(e.Webhooks); part++ {
+		name := JobName(seq, part)
+		chunk := e.Webhooks[part*PlanChunk : min(len(e.Webhooks), (part+1)*PlanChunk)]
+		if err := set(s, JobKey(name), func(j *Job) {
+			*j = Job{Name: name, Plan: &PlanJob{Message: e.MessageRef, CreatedAt: at, Webhooks: chunk}}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *State) beginCancelJob(seq uint64, company, webhook string, reason Reason) error {
+	name := JobName(seq, 0)
+	return set(s, JobKey(name), func(j *Job) {
+		*j = Job{Name: name, Cancel: &CancelJob{Company: company, Webhook: webhook, Before: seq, Reason: reason}}
+	})
+}
+
+// ContinuePlan requests the calls of one chunk and ends the job. The webhooks were matched when the message was accepted; one that
+// has been deleted or disabled since gets a call that says so.
+func ContinuePlan(s *State, in Inputs, name string) (Decision, error) {
+	job, err := load[Job](s, JobKey(name))
+	if err != nil || job == nil || job.Plan == nil {
+		return Decision{}, err
+	}
+	d := Decision{}
+	for _, id := range job.Plan.Webhooks {
+		row, err := load[webhookRow](s, WebhookKey(job.Plan.Message.Company, id))
+		if err != nil {
+			return Decision{}, err
+		}
+		if row == nil {
+			return Decision{}, damaged("plan names webhook", id)
+		}
+		if row.Deleted {
+			call := in.ID(PrefixCall)
+			m := job.Plan.Message
+			d.tell(
+				CallRequested{MessageRef: m, Call: call, Webhook: id, URL: row.URL, CreatedAt: job.Plan.CreatedAt},
+				CallCancelled{CallEnded{Call: call, Company: m.Company, Reason: WebhookIsDeleted}},
+			)
+			continue
+		}
+		d.request(in, job.Plan.CreatedAt, job.Plan.Message, row.Webhook)
+	}
+	d.tell(JobEnded{Job: name})
+	return d, nil
+}
+
+// CancelCalls ends those of the named calls that are still open, and the job with the last of them.
+func CancelCalls(s *State, name string, calls []Due, last bool) (Decision, error) {
+	job, err := load[Job](s, JobKey(name))
+	if err != nil || job == nil || job.Cancel == nil {
+		return Decision{}, err
+	}
+	d := Decision{}
+	for _, due := range calls {
+		row, err := load[callRow](s, CallKey(due.Company, due.Call))
+		if err != nil {
+			return Decision{}, err
+		}
+		if row != nil && row.State.Open() {
+			d.tell(CallCancelled{CallEnded{Call: due.Call, Company: due.Company, Reason: job.Cancel.Reason}})
+		}
+	}
+	if last {
+		d.tell(JobEnded{Job: name})
+	}
+	return d, nil
+}

@@ -1,0 +1,102 @@
+package core
+
+import (
+	"time"
+
+	"posthorn/ports"
+)
+
+// An Outcome is what came of one attempt: a ports.Reply with the lease that it was made under.
+type Outcome struct {
+	Company string `json:"company"`
+	Call    string `json:"call"`
+	Attempt int    `json:"attempt"`
+	// Lease counts how often this attempt was tasked in this epoch; Epoch counts the engine's starts.
+	Lease      int         `json:"lease"`
+	Epoch      uint64      `json:"epoch"`
+	StartedAt  time.Time   `json:"startedAt"`
+	TookMS     int64       `json:"tookMs"`
+	Class      ports.Class `json:"class,omitempty"`
+	Error      string      `json:"error,omitempty"`
+	Status     int         `json:"status,omitempty"`
+	RetryAfter string      `json:"retryAfter,omitempty"`
+	Response   []byte      `json:"response,omitempty"`
+	Truncated  bool        `json:"truncated,omitempty"`
+}
+
+// Judge decides what an outcome means for its call. jitter is in [0, 1).
+//
+// Every outcome is recorded once by (call, attempt, lease, epoch), whatever the call's state. Only the first one for the current
+// attempt of an open call schedules or ends it. An ended call never changes, but for one thing: a late 2xx makes it
+// succeeded, for the receiver has taken it. An outcome for an unknown call is dropped: nothing here asked for it.
+func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64) (Decision, error) {
+	call, err := load[callRow](s, CallKey(o.Company, o.Call))
+	if err != nil || call == nil {
+		return Decision{}, err
+	}
+	// A call that was never begun has no attempt to report, and an attempt beyond the current one was never tasked.
+	if call.tried(try{o.Attempt, o.Lease, o.Epoch}) || o.Attempt < 1 || o.Attempt > call.AttemptCount+1 {
+		return Decision{}, nil
+	}
+	webhook, err := load[webhookRow](s, WebhookKey(call.Company, call.Webhook))
+	if err != nil {
+		return Decision{}, err
+	}
+	d := Decision{}
+	attempted := d.attempted(in, o)
+	end, next := verdict(call, webhook, o, now, jitter)
+	attempted.NextAt = next
+	d.tell(attempted)
+	if end != nil {
+		d.tell(end)
+	}
+	if end != nil && o.Status == statusGone && webhook != nil && webhook.Enabled && !webhook.Deleted {
+		d.tell(WebhookDisabled{Webhook: webhook.ID, Company: webhook.Company, Reason: DisabledByGone})
+	}
+	return d, nil
+}
+
+// verdict is the table state x outcome: the event that ends the call, or when to try again, or neither.
+func verdict(call *callRow, w *webhookRow, o Outcome, now time.Time, jitter float64) (end Event, next *time.Time) {
+	ended := CallEnded{Call: call.ID, Company: call.Company}
+	if o.Class == ports.ClassOK {
+		if call.State == Succeeded {
+			return nil, nil
+		}
+		return CallSucceeded{ended}, nil
+	}
+	if !call.State.Open() || o.Attempt <= call.AttemptCount {
+		return nil, nil
+	}
+	switch {
+	case w == nil || w.Deleted:
+		ended.Reason = WebhookIsDeleted
+		return CallCancelled{ended}, nil
+	case !w.Enabled:
+		ended.Reason = WebhookIsOff
+		return CallCancelled{ended}, nil
+	case o.Status == statusGone:
+		ended.Reason = WebhookGone
+		return CallFailed{ended}, nil
+	case o.Class == ports.ClassBlocked:
+		ended.Reason = TargetRefused
+		return CallFailed{ended}, nil
+	}
+	if at, ok := nextAttempt(w.Webhook, o.Attempt, o, now, jitter); ok {
+		return nil, &at
+	}
+	ended.Reason = ScheduleUsedUp
+	return CallFailed{ended}, nil
+}
+
+func (d *Decision) attempted(in Inputs, o Outcome) CallAttempted {
+	e := CallAttempted{
+		Call: o.Call, Company: o.Company, Attempt: o.Attempt, Lease: o.Lease, Epoch: o.Epoch,
+		StartedAt: o.StartedAt, TookMS: o.TookMS, Status: o.Status, Class: o.Class, Error: o.Error,
+	}
+	if len(o.Response) > 0 {
+		digest := d.keep(in, ResponseKey(o.Call, o.Attempt, o.Lease, o.Epoch), o.Response)
+		e.Response = &Response{Digest: digest, Bytes: len(o.Response), Truncated: o.Truncated}
+	}
+	return e
+}

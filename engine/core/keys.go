@@ -1,0 +1,144 @@
+package core
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Every key of the store is drawn here. The first byte says what may be done with it: rows ('r') can be folded again from the
+// log, vault items ('v') cannot, marks ('m') are the engine's own. Parts are separated by a zero byte, which no id and no
+// company may hold, so that one company's keys never run into another's.
+const (
+	rowPrefix   = "r"
+	vaultPrefix = "v"
+	markPrefix  = "m"
+)
+
+func key(parts ...string) []byte { return []byte(strings.Join(parts, "\x00")) }
+
+// RowRange covers every row, VaultRange every vault item: from <= key < to.
+func RowRange() (from, to []byte) { return []byte(rowPrefix + "\x00"), []byte(rowPrefix + "\x01") }
+
+// VaultRange covers every vault item.
+func VaultRange() (from, to []byte) {
+	return []byte(vaultPrefix + "\x00"), []byte(vaultPrefix + "\x01")
+}
+
+// RebuildMark is the key that stands while the rows are being folded again: rows beside it are incomplete.
+func RebuildMark() []byte { return key(markPrefix, "rebuild") }
+
+// EngineKey is the row of the engine's id and epoch.
+func EngineKey() []byte { return key(rowPrefix, "engine") }
+
+// WebhookKey is the row of a webhook.
+func WebhookKey(company, webhook string) []byte { return key(rowPrefix, "webhook", company, webhook) }
+
+// WebhookRange covers a company's webhooks, oldest first.
+func WebhookRange(company string) (from, to []byte) { return under(rowPrefix, "webhook", company) }
+
+// ResourceRowKey is the row of a resource: which version is in force.
+func ResourceRowKey(company, kind, id string) []byte {
+	return key(rowPrefix, "resource", company, kind, id)
+}
+
+// ResourceRowRange covers a company's resources of one type, oldest first.
+func ResourceRowRange(company, kind string) (from, to []byte) {
+	return under(rowPrefix, "resource", company, kind)
+}
+
+// CallKey is the row of a call. Ids grow with time, so key order is the order of the history.
+func CallKey(company, call string) []byte { return key(rowPrefix, "call", company, call) }
+
+// CallRange covers a company's calls, oldest first.
+func CallRange(company string) (from, to []byte) { return under(rowPrefix, "call", company) }
+
+// IdempotencyKey is the row of a used idempotency key.
+func IdempotencyKey(company, route, k string) []byte {
+	return key(rowPrefix, "idempotency", company, route, k)
+}
+
+// IdempotencyRange covers all used idempotency keys.
+func IdempotencyRange() (from, to []byte) { return under(rowPrefix, "idempotency") }
+
+// JobKey is the row of a job that is not finished; names grow with the event that began it.
+func JobKey(job string) []byte { return key(rowPrefix, "job", job) }
+
+// JobRange covers the unfinished jobs, oldest first.
+func JobRange() (from, to []byte) { return under(rowPrefix, "job") }
+
+// JobName names the part-th job begun by event seq.
+func JobName(seq uint64, part int) string {
+	return leftPad(strconv.FormatUint(seq, 16), 16) + "-" + leftPad(strconv.Itoa(part), 6)
+}
+
+func leftPad(s string, width int) string { return strings.Repeat("0", max(0, width-len(s))) + s }
+
+// SecretKey is the vault item of a webhook's sealed secret.
+func SecretKey(webhook string) []byte { return key(vaultPrefix, "secret", webhook) }
+
+// ResourceKey is the vault item of one version of a resource, as it stands in a body.
+func ResourceKey(ref ResourceRef) []byte {
+	return key(vaultPrefix, "resource", ref.Type, ref.ID, strconv.Itoa(ref.Version))
+}
+
+// DataKey is the vault item of a message's inline data.
+func DataKey(message string) []byte { return key(vaultPrefix, "data", message) }
+
+// ResponseKey is the vault item of the response to one attempt. The event's seq tells two leases of one attempt apart.
+func ResponseKey(call string, attempt, lease int, epoch uint64) []byte {
+	return key(vaultPrefix, "response", call, strconv.Itoa(attempt), strconv.Itoa(lease), strconv.FormatUint(epoch, 10))
+}
+
+// A Due names an open call in its webhook's queue. The row's key holds webhook, time and seq, so that scanning one
+// webhook's rows gives its calls in the order in which they are due; there is no second index by time.
+type Due struct {
+	Webhook string
+	At      time.Time // when the next attempt may begin
+	Seq     uint64    // of the call's CallRequested
+	Company string
+	Call    string
+}
+
+const dueTail = 1 + 8 + 8 // separator, milliseconds, seq
+
+// Key of the due row.
+func (d Due) Key() []byte {
+	k := key(rowPrefix, "due", d.Webhook)
+	k = append(k, 0)
+	k = binary.BigEndian.AppendUint64(k, uint64(max(0, d.At.UnixMilli()))) //nolint:gosec // times before 1970 are cut to 0
+	return binary.BigEndian.AppendUint64(k, d.Seq)
+}
+
+func (d Due) value() []byte { return key(d.Company, d.Call) }
+
+// ParseDue reads a due row back.
+func ParseDue(k, value []byte) (Due, error) {
+	head := len(rowPrefix) + len("\x00due\x00")
+	company, call, ok := strings.Cut(string(value), "\x00")
+	if len(k) < head+dueTail || !ok {
+		return Due{}, damaged("due row", string(k))
+	}
+	tail := k[len(k)-16:]
+	return Due{
+		Webhook: string(k[head : len(k)-dueTail]),
+		At:      time.UnixMilli(int64(binary.BigEndian.Uint64(tail))).UTC(), //nolint:gosec // written by Key
+		Seq:     binary.BigEndian.Uint64(tail[8:]),
+		Company: company, Call: call,
+	}, nil
+}
+
+// DueRange covers the due rows of one webhook, or of all for an empty name.
+func DueRange(webhook string) (from, to []byte) {
+	if webhook == "" {
+		return under(rowPrefix, "due")
+	}
+	return under(rowPrefix, "due", webhook)
+}
+
+func under(parts ...string) (from, to []byte) {
+	from = append(key(parts...), 0)
+	to = append(key(parts...), 1)
+	return from, to
+}

@@ -1,0 +1,36 @@
+package core
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+)
+
+// SaltBytes is the length of the random salt before each vault item. It is erased with the item, so that the digest left in the
+// log cannot be used to try out what the item may have been.
+const SaltBytes = 16
+
+// NewVaultItem returns the value to store for data, and the digest that names it in an event: the first 16 bytes of SHA-256
+// over salt and data, in hex.
+func NewVaultItem(salt [SaltBytes]byte, data []byte) (value []byte, digest string) {
+	value = make([]byte, 0, SaltBytes+len(data))
+	value = append(append(value, salt[:]...), data...)
+	return value, vaultDigest(value)
+}
+
+// OpenVaultItem returns the data of a stored value. It returns ErrDamaged when the value is not the one that digest names; an empty
+// digest is not checked.
+func OpenVaultItem(value []byte, digest string) ([]byte, error) {
+	if len(value) < SaltBytes {
+		return nil, damaged("vault item", digest)
+	}
+	if digest != "" && subtle.ConstantTimeCompare([]byte(vaultDigest(value)), []byte(digest)) != 1 {
+		return nil, damaged("vault item", digest)
+	}
+	return value[SaltBytes:], nil
+}
+
+func vaultDigest(value []byte) string {
+	sum := sha256.Sum256(value)
+	return hex.EncodeToString(sum[:16])
+}
