@@ -304,3 +304,12 @@ func checkWord(p *problems, field, value string) {
 		p.add(field, "%s is refused; a %s is 1 to %d bytes of plain text; change it", fmt.Sprintf("%s %s", field, Show(value)), field, maxState)
 	}
 }
+
+// Size returns the bytes of the profile's values, for bounding what waits.
+func (p CandidateProfile) Size() int {
+	size := 0
+	for _, value := range p.fields {
+		size += len(value)
+	}
+	return size
+}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"time"
 
 	"posthorn/ports"
@@ -92,7 +93,9 @@ func verdict(call *callRow, w *webhookRow, o Outcome, now time.Time, jitter floa
 func (d *Decision) attempted(in Inputs, o Outcome) CallAttempted {
 	e := CallAttempted{
 		Call: o.Call, Company: o.Company, Attempt: o.Attempt, Lease: o.Lease, Epoch: o.Epoch,
-		StartedAt: o.StartedAt, TookMS: o.TookMS, Status: o.Status, Class: o.Class, Error: o.Error,
+		StartedAt: o.StartedAt, TookMS: o.TookMS, Status: o.Status, Class: o.Class,
+		// JSON cannot hold invalid UTF-8: it would fold to one row now, and to another from the log.
+		Error: strings.ToValidUTF8(o.Error, "\uFFFD"),
 	}
 	if len(o.Response) > 0 {
 		digest := d.keep(in, ResponseKey(o.Call, o.Attempt, o.Lease, o.Epoch), o.Response)

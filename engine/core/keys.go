@@ -142,3 +142,6 @@ func under(parts ...string) (from, to []byte) {
 	to = append(key(parts...), 1)
 	return from, to
 }
+
+// KeyMark is the mark that opens only under the engine's key.
+func KeyMark() []byte { return key(markPrefix, "key") }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -43,10 +44,11 @@ func roundUp(t time.Time) time.Time {
 	return t
 }
 
-// retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date. What cannot be read counts as absent.
+// retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date. What cannot be read counts as absent; a number
+// that is too large counts as the largest.
 func retryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil && seconds >= 0 {
+	if seconds, err := strconv.ParseInt(value, 10, 32); (err == nil || errors.Is(err, strconv.ErrRange)) && seconds >= 0 {
 		return time.Duration(seconds) * time.Second
 	}
 	for _, form := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", time.RFC850, time.ANSIC} {

@@ -148,3 +148,12 @@ func (s *State) resource(company, kind, id string) (*resourceRow, error) {
 	}
 	return row, err
 }
+
+// Webhook returns a webhook as the batch sees it; exists is false for an unknown or deleted one.
+func (s *State) Webhook(company, id string) (w Webhook, exists bool, err error) {
+	row, err := load[webhookRow](s, WebhookKey(company, id))
+	if err != nil || row == nil || row.Deleted {
+		return Webhook{}, false, err
+	}
+	return row.Webhook, true, nil
+}

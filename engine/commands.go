@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"posthorn/engine/core"
+)
+
+// The routes that idempotency keys are scoped to.
+const (
+	routeWebhooks   = "webhooks"
+	routeCandidates = "candidates"
+	routeMessages   = "messages"
+)
+
+// RegisterWebhook stores a webhook and returns it with its secret, which is not shown again. It returns an InvalidError for settings
+// that are refused, and ErrConflict when Seed is set and the company has such a webhook for the event type.
+func (e *Engine) RegisterWebhook(ctx context.Context, n NewWebhook) (Registered, error) {
+	w, err := n.Check(e.defaults)
+	if err != nil {
+		return Registered{}, err
+	}
+	var out Registered
+	use := keyUse{company: n.Company, route: routeWebhooks, key: n.IdempotencyKey, content: w}
+	err = e.once(ctx, use, 2048, &out.Webhook, func(b *batch) (core.Decision, error) {
+		existing, err := b.webhooks(w.Company)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		out.Secret = core.NewSecret(b.secret())
+		seal := func(id string) []byte { return e.wire.sealer.seal(secretPurpose(id), []byte(out.Secret)) }
+		var d core.Decision
+		d, out.Webhook, err = core.RegisterWebhook(b, b.now, w, existing, seal)
+		return d, err
+	})
+	if err == nil && out.Secret == "" {
+		out.Secret, err = e.secretOf(ctx, out.Company, out.ID) // an earlier answer: secrets are not kept in answers
+	}
+	return out, wrap(err, "register webhook for", n.Company)
+}
+
+// UpdateWebhook changes settings. It returns ErrNotFound, an InvalidError, or ErrConflict as RegisterWebhook does.
+func (e *Engine) UpdateWebhook(ctx context.Context, edit WebhookEdit) (Webhook, error) {
+	var out Webhook
+	err := e.writer.accept(ctx, 2048, func(b *batch) (core.Decision, error) {
+		others, err := b.webhooks(edit.Company)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		var d core.Decision
+		d, out, err = core.UpdateWebhook(b.State, b.now, edit, others)
+		return d, err
+	})
+	return out, wrap(err, "update webhook", edit.ID)
+}
+
+// EnableWebhook lets new messages reach a webhook again; what it missed is not sent by itself. It returns ErrNotFound.
+func (e *Engine) EnableWebhook(ctx context.Context, company, id string) (Webhook, error) {
+	var out Webhook
+	err := e.writer.accept(ctx, 256, func(b *batch) (d core.Decision, err error) {
+		d, out, err = core.EnableWebhook(b.State, b.now, company, id)
+		return d, err
+	})
+	return out, wrap(err, "enable webhook", id)
+}
+
+// DisableWebhook stops a webhook: new messages are skipped for it, visibly, and calls that wait are cancelled. It returns ErrNotFound.
+func (e *Engine) DisableWebhook(ctx context.Context, company, id string) (Webhook, error) {
+	var out Webhook
+	err := e.writer.accept(ctx, 256, func(b *batch) (d core.Decision, err error) {
+		d, out, err = core.DisableWebhook(b.State, b.now, company, id)
+		return d, err
+	})
+	return out, wrap(err, "disable webhook", id)
+}
+
+// DeleteWebhook ends a webhook; calls that wait are cancelled, its history stays. It returns ErrNotFound.
+func (e *Engine) DeleteWebhook(ctx context.Context, company, id string) error {
+	err := e.writer.accept(ctx, 256, func(b *batch) (core.Decision, error) {
+		return core.DeleteWebhook(b.State, company, id)
+	})
+	return wrap(err, "delete webhook", id)
+}
+
+// Publish accepts a message: when it returns nil, the message and the plan of all its calls are on disk. It returns an
+// InvalidError, ErrOverloaded or ErrDiskLow with nothing stored.
+func (e *Engine) Publish(ctx context.Context, n NewMessage) (Message, error) {
+	n, err := n.Check()
+	if err != nil {
+		return Message{}, err
+	}
+	var out Message
+	use := keyUse{company: n.Company, route: routeMessages, key: n.IdempotencyKey, content: n}
+	err = e.once(ctx, use, len(n.Data)+512, &out, func(b *batch) (core.Decision, error) {
+		webhooks, err := b.webhooks(n.Company)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		var d core.Decision
+		d, out, err = core.Publish(b.State, b, b.now, n, webhooks)
+		return d, err
+	})
+	return out, wrap(err, "publish", n.EventType)
+}
+
+// RetryCall makes a new call of one that has ended, with the same message id. It returns ErrNotFound, or ErrConflict while the call
+// is open or its webhook cannot be called.
+func (e *Engine) RetryCall(ctx context.Context, company, id string) (Call, error) {
+	var out Call
+	err := e.writer.accept(ctx, 512, func(b *batch) (d core.Decision, err error) {
+		d, out, err = core.RetryCall(b.State, b, b.now, company, id)
+		return d, err
+	})
+	return out, wrap(err, "retry call", id)
+}
+
+// CancelCall ends an open call. It returns ErrNotFound, or ErrConflict when it has ended.
+func (e *Engine) CancelCall(ctx context.Context, company, id string) (Call, error) {
+	var out Call
+	err := e.writer.accept(ctx, 256, func(b *batch) (d core.Decision, err error) {
+		d, out, err = core.CancelCall(b.State, b.now, company, id)
+		return d, err
+	})
+	return out, wrap(err, "cancel call", id)
+}
+
+// Retry is RetryCall for who knows the call's id alone.
+func (e *Engine) Retry(ctx context.Context, id string) (Call, error) {
+	company, err := e.companyOf(ctx, id)
+	if err != nil {
+		return Call{}, wrap(err, "retry call", id)
+	}
+	return e.RetryCall(ctx, company, id)
+}
+
+// Cancel is CancelCall for who knows the call's id alone.
+func (e *Engine) Cancel(ctx context.Context, id string) (Call, error) {
+	company, err := e.companyOf(ctx, id)
+	if err != nil {
+		return Call{}, wrap(err, "cancel call", id)
+	}
+	return e.CancelCall(ctx, company, id)
+}
+
+// A keyUse is a command's use of an idempotency key: content is what the key stands for.
+type keyUse struct {
+	company, route, key string
+	content             any
+}
+
+// once runs a command that makes something. With an idempotency key its answer is kept in the change set that it guards, and given again
+// for the same content.
+func (e *Engine) once(ctx context.Context, use keyUse, size int, answer any, decide func(*batch) (core.Decision, error)) error {
+	if use.key == "" {
+		return e.writer.accept(ctx, size, decide)
+	}
+	fingerprint, err := e.fingerprint(use.content)
+	if err != nil {
+		return err
+	}
+	return e.writer.accept(ctx, size, func(b *batch) (core.Decision, error) {
+		k := core.UsedKey{Company: use.company, Route: use.route, Key: use.key}
+		past, found, err := core.PastAnswer(b.State, b.now, k, fingerprint)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		if found {
+			return core.Decision{}, json.Unmarshal([]byte(past), answer)
+		}
+		d, err := decide(b)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		kept, err := json.Marshal(answer)
+		if err != nil {
+			return core.Decision{}, err
+		}
+		d.Events = append(d.Events, core.KeyUsed{
+			Company: k.Company, Route: k.Route, Key: k.Key, Fingerprint: fingerprint, Answer: string(kept),
+		})
+		return d, nil
+	})
+}
+
+// fingerprint stands for a command's content in the log. It is keyed, so that nobody can try out what the content was.
+func (e *Engine) fingerprint(content any) (string, error) {
+	data, err := json.Marshal(content)
+	if err != nil {
+		return "", fmt.Errorf("fingerprint: %w", err)
+	}
+	mac := hmac.New(sha256.New, e.key.bytes[:])
+	mac.Write(data)
+	return hex.EncodeToString(mac.Sum(nil)[:16]), nil
+}
+
+func wrap(err error, verb, id string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", verb, core.Show(id), err)
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// A dispatcher makes the attempts that tasks ask for and publishes their outcomes. It holds no state that matters: what it forgets is
+// tasked again when its lease ends.
+type dispatcher struct {
+	wire      *wire
+	caller    ports.Caller
+	log       *slog.Logger
+	userAgent string
+	newID     func() string
+	rejected  func(topic string, err error)
+	dropped   func() // told when a task is dropped because of the drain
+
+	slots     chan struct{} // as many as the engine's window, so that taking tasks never blocks
+	calls     context.Context
+	abort     context.CancelFunc // ends the attempts under way
+	carry     context.Context    // outlives calls, so that what was answered in time is also reported
+	stopCarry context.CancelFunc
+	attempts  sync.WaitGroup
+	outcomes  chan core.Outcome
+	gathered  sync.WaitGroup // the goroutine that publishes outcomes
+
+	mu      sync.Mutex
+	running map[attemptKey]struct{}
+	drains  bool
+	epoch   uint64
+	aborted int
+}
+
+type attemptKey struct {
+	call    string
+	attempt int
+}
+
+func newDispatcher(w *wire, o Options, newID func() string) *dispatcher {
+	calls, abort := context.WithCancel(context.Background())
+	carry, stopCarry := context.WithCancel(context.Background())
+	return &dispatcher{
+		wire: w, caller: o.Caller, log: o.Logger, userAgent: o.UserAgent, newID: newID,
+		slots: make(chan struct{}, maxWindow), calls: calls, abort: abort, carry: carry, stopCarry: stopCarry,
+		outcomes: make(chan core.Outcome, maxWindow), running: map[attemptKey]struct{}{},
+	}
+}
+
+// start begins publishing outcomes; drain ends it.
+func (d *dispatcher) start() { d.gathered.Go(d.publishOutcomes) }
+
+// handle takes an envelope of tasks. It acknowledges them when each has a slot, long before they are answered: a transport that waits
+// for acknowledgements must not wait for receivers.
+func (d *dispatcher) handle(ctx context.Context, e ports.Envelope) error {
+	var tasks []task
+	epoch, err := d.wire.read(topicTasks, e, &tasks)
+	if err != nil {
+		d.rejected(topicTasks, err)
+		return d.wire.reject(ctx, topicTasks, e)
+	}
+	for _, t := range tasks {
+		if !d.enter(t, epoch) {
+			continue
+		}
+		select {
+		case d.slots <- struct{}{}:
+		case <-ctx.Done():
+			d.leave(t)
+			d.attempts.Done()
+			return ctx.Err()
+		}
+		go func() { // joined by drain through attempts
+			defer d.attempts.Done()
+			defer func() { <-d.slots }()
+			defer d.leave(t)
+			d.attempt(t, epoch)
+		}()
+	}
+	return nil
+}
+
+// enter books a task, or refuses one that is of an older epoch, already running, or too late: the engine tasks it again, or has
+// done so.
+func (d *dispatcher) enter(t task, epoch uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := attemptKey{t.Call, t.Attempt}
+	_, runs := d.running[k]
+	if d.drains {
+		d.aborted++
+		d.dropped()
+		return false
+	}
+	if runs || epoch < d.epoch || time.Now().After(t.StartBy) {
+		return false
+	}
+	d.epoch = epoch
+	d.running[k] = struct{}{}
+	d.attempts.Add(1)
+	return true
+}
+
+func (d *dispatcher) leave(t task) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.running, attemptKey{t.Call, t.Attempt})
+}
+
+// attempt signs, calls once, and hands on what came of it. An attempt that we ended ourselves has no outcome: whether the receiver took it
+// is unknown, so it is made again.
+func (d *dispatcher) attempt(t task, epoch uint64) {
+	began := time.Now()
+	reply := d.call(t, began)
+	if d.calls.Err() != nil && reply.Class != ports.ClassOK && reply.Status == 0 {
+		d.mu.Lock()
+		d.aborted++
+		d.mu.Unlock()
+		return
+	}
+	d.outcomes <- core.Outcome{
+		Company: t.Company, Call: t.Call, Attempt: t.Attempt, Lease: t.Lease, Epoch: epoch,
+		StartedAt: began.UTC().Truncate(time.Millisecond), TookMS: reply.Took.Milliseconds(),
+		Class: reply.Class, Error: reply.Error, Status: reply.Status, RetryAfter: reply.RetryAfter,
+		Response: reply.Body, Truncated: reply.Truncated,
+	}
+}
+
+func (d *dispatcher) call(t task, now time.Time) ports.Reply {
+	signature, err := core.Sign(t.Secret, t.Message, now, t.Body)
+	if err != nil {
+		return ports.Reply{Class: ports.ClassInternal, Error: err.Error()}
+	}
+	return d.caller.Call(d.calls, ports.Request{
+		URL: t.URL, Body: t.Body, Timeout: t.Timeout,
+		Header: map[string]string{
+			"Content-Type":       "application/json",
+			"User-Agent":         d.userAgent,
+			core.HeaderID:        t.Message,
+			core.HeaderTimestamp: strconv.FormatInt(now.Unix(), 10),
+			core.HeaderSignature: signature,
+		},
+	})
+}
+
+// publishOutcomes gathers what is there, up to what an envelope holds, and publishes it until the transport takes it.
+func (d *dispatcher) publishOutcomes() {
+	for o := range d.outcomes {
+		gathered := []core.Outcome{o}
+		for size := len(o.Response); len(gathered) < maxGather && size < maxGatherBytes-maxResponse; {
+			select {
+			case next, ok := <-d.outcomes:
+				if !ok {
+					d.publishAll(gathered)
+					return
+				}
+				gathered = append(gathered, next)
+				size += len(next.Response) + rowBytes/8
+				continue
+			default:
+			}
+			break
+		}
+		d.publishAll(gathered)
+	}
+}
+
+// maxResponse is the most that a Caller keeps of a response body, for sizing envelopes.
+const maxResponse = 16 << 10
+
+func (d *dispatcher) publishAll(outcomes []core.Outcome) {
+	for {
+		err := d.wire.publish(d.carry, topicOutcomes, d.newID(), outcomes)
+		if err == nil || d.carry.Err() != nil {
+			return // an outcome that cannot be carried before the end is lost: its attempt is made again
+		}
+		d.log.Warn("publish outcomes; trying again", "outcomes", len(outcomes), "error", err)
+		timer := time.NewTimer(retryPause)
+		select {
+		case <-d.carry.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// drain refuses new tasks, waits for the attempts under way until ctx ends, aborts what is left, and publishes every outcome. It is
+// called once.
+func (d *dispatcher) drain(ctx context.Context) {
+	d.mu.Lock()
+	d.drains = true
+	d.mu.Unlock()
+	stop := context.AfterFunc(ctx, d.abort)
+	defer stop()
+	d.attempts.Wait()
+	close(d.outcomes)
+	last := time.AfterFunc(leaseMargin, d.stopCarry)
+	defer last.Stop()
+	d.gathered.Wait()
+	d.abort()
+	d.stopCarry()
+}
+
+// withoutOutcome counts the tasks of a drain that will have no outcome: cut off, or dropped.
+func (d *dispatcher) withoutOutcome() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.aborted
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// Options of an engine. Store, Bus, Caller and Key are required; everything else has a default.
+type Options struct {
+	// Store, Bus and Caller are the engine's own from Open on: it closes the store and ends the bus when it stops, and when Open fails.
+	Store  ports.Store
+	Bus    ports.Bus
+	Caller ports.Caller
+	// Key seals secrets at rest and what travels on the bus. A store opens only under the key that it was made with.
+	Key Key
+
+	// Logger takes what an operator should know; nil discards it. It never gets a secret, a payload or a profile.
+	Logger *slog.Logger
+	// Hooks are called as things happen.
+	Hooks Hooks
+	// Defaults is the policy of webhooks that do not ask for their own; zero fields take core.DefaultPolicy.
+	Defaults Policy
+	// UserAgent of the calls; empty means Posthorn.
+	UserAgent string
+	// TopicPrefix begins the bus's topic names; empty means posthorn.
+	TopicPrefix string
+	// Random is where ids, salts, secrets and jitter are drawn from; nil means crypto/rand. A test may give a repeatable one.
+	Random io.Reader
+}
+
+// Hooks are told what happens. Each may be nil, is called from one of the engine's goroutines, and must return quickly.
+type Hooks struct {
+	// Committed is called after every commit, from the writer's goroutine, before the callers get their answers.
+	Committed func(CommitInfo)
+	// Rejected is called for an envelope that cannot be read; it has been kept on the topic's .rejected twin.
+	Rejected func(topic string, err error)
+}
+
+// CommitInfo describes a commit.
+type CommitInfo struct {
+	// Seq is the newest event, Events how many the commit held, Writes how many entries, puts and deletes.
+	Seq            uint64
+	Events, Writes int
+	// Took is the time from the batch's first decision to the end of the sync.
+	Took time.Duration
+}
+
+// An Engine accepts webhooks, candidates and messages, and calls until each call has ended. All methods are safe for concurrent use.
+type Engine struct {
+	store    ports.Store
+	bus      ports.Bus
+	wire     *wire
+	key      Key
+	defaults Policy
+	log      *slog.Logger
+	hooks    Hooks
+
+	writer     *writer
+	lanes      *lanes
+	pump       *pump
+	jobs       *jobs
+	dispatcher *dispatcher
+	news       *news
+
+	stopOnce sync.Once
+	stopping chan struct{} // closed when stopping begins
+	done     chan struct{} // closed when everything has stopped
+	stopErr  error
+
+	stopPump, stopBus context.CancelFunc
+	feeding           sync.WaitGroup // pump and jobs
+	carrying          sync.WaitGroup // the bus
+	writing           sync.WaitGroup // the writer
+	busErr            error
+}
+
+func (o Options) withDefaults() (Options, error) {
+	switch {
+	case o.Store == nil, o.Bus == nil, o.Caller == nil:
+		return o, errors.New("open engine: Store, Bus and Caller are required; posthorn.Open gives the usual ones")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	def := core.DefaultPolicy()
+	if o.Defaults.Schedule == nil {
+		o.Defaults.Schedule = def.Schedule
+	}
+	if o.Defaults.Timeout == 0 {
+		o.Defaults.Timeout = def.Timeout
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "Posthorn"
+	}
+	if o.TopicPrefix == "" {
+		o.TopicPrefix = "posthorn"
+	}
+	return o, nil
+}
+
+// Ready returns nil while commands are taken, and otherwise why not: ErrDiskLow, ErrClosed, ErrUnknownOutcome, or the bus's error.
+func (e *Engine) Ready(context.Context) error {
+	select {
+	case <-e.writer.failed:
+		return e.writer.failure
+	case <-e.stopping:
+		return fmt.Errorf("the engine is stopping: %w", ports.ErrClosed)
+	default:
+	}
+	if e.writer.diskLow.Load() {
+		return fmt.Errorf("the disk is below its floor: %w; free space, writes go on by themselves", ports.ErrDiskLow)
+	}
+	return nil
+}
+
+// Failed is closed when the engine can no longer write: the process should end, and start again.
+func (e *Engine) Failed() <-chan struct{} { return e.writer.failed }
+
+// ID returns the engine's id, made with its store, and the epoch, which counts its starts.
+func (e *Engine) ID() (string, uint64) { return e.wire.engine, e.wire.epoch }
+
+func (e *Engine) stopped() bool {
+	select {
+	case <-e.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *Engine) rejected(topic string, err error) {
+	e.log.Warn("an envelope cannot be read; it is kept on the rejected topic", "topic", topic, "error", err)
+	if e.hooks.Rejected != nil {
+		e.hooks.Rejected(topic, err)
+	}
+}
+
+// committed runs after each commit, on the writer's goroutine.
+func (e *Engine) committed(c committed) {
+	e.lanes.committed(c)
+	e.jobs.committed(c)
+	e.news.tell()
+	if n := len(c.events); e.hooks.Committed != nil && n > 0 {
+		e.hooks.Committed(CommitInfo{Seq: c.events[n-1].Seq, Events: n, Writes: c.writes, Took: c.took})
+	}
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// eventAt returns one event of the log.
+func (e *Engine) eventAt(r ports.Reader, seq uint64) (core.Recorded, error) {
+	for entry, err := range r.Entries(seq - 1) {
+		if err != nil {
+			return core.Recorded{}, err
+		}
+		recorded, err := e.writer.codec.Decode(entry)
+		if err != nil {
+			return core.Recorded{}, err
+		}
+		if seq < entry.First {
+			break
+		}
+		return recorded[seq-entry.First], nil
+	}
+	return core.Recorded{}, fmt.Errorf("event %d: %w", seq, ports.ErrNotFound)
+}
+
+func (e *Engine) outward(r core.Recorded) (Event, error) {
+	data, err := json.Marshal(r.Event)
+	return Event{Seq: r.Seq, At: r.At, Type: e.writer.codec.TypeName(r.Event), Data: data}, err
+}
+
+// LastSeq returns the number of the newest event, 0 for an empty log.
+func (e *Engine) LastSeq(context.Context) (uint64, error) { return e.writer.lastSeen.Load(), nil }
+
+// Events returns a page of the log, oldest first. The cursor of the next page is the seq to go on after.
+func (e *Engine) Events(ctx context.Context, q EventQuery) (Page[Event], error) {
+	scan := pageScan{limit: q.Limit}
+	if err := scan.prepare(); err != nil {
+		return Page[Event]{}, err
+	}
+	out := Page[Event]{}
+	looked := 0
+	err := e.read(ctx, q.After, func(event Event) bool {
+		if len(out.Items) == scan.limit || looked == maxLooked {
+			out.Next = strconv.FormatUint(event.Seq-1, 10)
+			return false
+		}
+		looked++
+		if q.matches(event) {
+			out.Items = append(out.Items, event)
+		}
+		return true
+	})
+	return out, err
+}
+
+func (q EventQuery) matches(event Event) bool {
+	if q.Type != "" && q.Type != event.Type {
+		return false
+	}
+	if q.Company == "" {
+		return true
+	}
+	var of struct {
+		Company string `json:"company"`
+	}
+	return json.Unmarshal(event.Data, &of) == nil && of.Company == q.Company
+}
+
+// read hands the events after seq to yield, oldest first, until it returns false or the log of this moment is at its end.
+func (e *Engine) read(ctx context.Context, after uint64, yield func(Event) bool) error {
+	return e.store.View(ctx, func(r ports.Reader) error {
+		for entry, err := range r.Entries(after) {
+			if err != nil {
+				return err
+			}
+			recorded, err := e.writer.codec.Decode(entry)
+			if err != nil {
+				return err
+			}
+			for _, rec := range recorded {
+				if rec.Seq <= after {
+					continue
+				}
+				event, err := e.outward(rec)
+				if err != nil {
+					return err
+				}
+				if !yield(event) {
+					return nil
+				}
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// followPage is how many events a follower reads at once; it holds no snapshot while its reader thinks.
+const followPage = 256
+
+// Follow yields the events after seq, those of the past and then each new one once it is on disk, until ctx ends or the engine stops: then it
+// yields no more, and no error. Any number may follow at once; a slow one delays nobody.
+func (e *Engine) Follow(ctx context.Context, after uint64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			news := e.news.wait()
+			page := make([]Event, 0, followPage)
+			err := e.read(ctx, after, func(event Event) bool {
+				page = append(page, event)
+				return len(page) < followPage
+			})
+			if err != nil {
+				if ctx.Err() == nil && !e.stopped() {
+					yield(Event{}, fmt.Errorf("follow after event %d: %w", after, err))
+				}
+				return
+			}
+			for _, event := range page {
+				if ctx.Err() != nil || !yield(event, nil) {
+					return
+				}
+				after = event.Seq
+			}
+			if len(page) == followPage {
+				continue
+			}
+			select {
+			case <-news:
+			case <-ctx.Done():
+				return
+			case <-e.stopping:
+				return
+			}
+		}
+	}
+}
+
+// news wakes everyone who waits, each time something happens.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newNews() *news { return &news{ch: make(chan struct{})} }
+
+// wait returns a channel that is closed by the next tell.
+func (n *news) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ch
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.ch)
+	n.ch = make(chan struct{})
+}
+
+// companyOf finds the company of a call by the call's id alone. The id carries the time of the entry that requested it, and times in
+// the log never go back, so a search by halves finds the entry: no row is spent on it.
+func (e *Engine) companyOf(ctx context.Context, id string) (string, error) {
+	parsed, err := ulid.ParseStrict(strings.TrimPrefix(id, core.PrefixCall))
+	if err != nil || !strings.HasPrefix(id, core.PrefixCall) {
+		return "", fmt.Errorf("call id %s is not one: %w; it looks like call_01ARZ3NDEKTSV4RRFFQ69G5FAV", core.Show(id), ports.ErrNotFound)
+	}
+	at := ulid.Time(parsed.Time())
+	var company string
+	err = e.store.View(ctx, func(r ports.Reader) error {
+		first, err := e.firstAt(r, at)
+		if err != nil {
+			return err
+		}
+		for entry, err := range r.Entries(first) {
+			if err != nil {
+				return err
+			}
+			recorded, err := e.writer.codec.Decode(entry)
+			if err != nil {
+				return err
+			}
+			for _, rec := range recorded {
+				if c, ok := rec.Event.(core.CallRequested); ok && c.Call == id {
+					company = c.Company
+					return nil
+				}
+			}
+			if recorded[0].At.After(at) {
+				break
+			}
+		}
+		return ports.ErrNotFound
+	})
+	return company, err
+}
+
+// firstAt returns the seq after which the entries of time at begin.
+func (e *Engine) firstAt(r ports.Reader, at time.Time) (uint64, error) {
+	last, err := r.LastSeq()
+	if err != nil {
+		return 0, err
+	}
+	low, high := uint64(0), last // the event low+1 may be too early, none after high is
+	for low < high {
+		middle := low + (high-low)/2
+		recorded, err := e.eventAt(r, middle+1)
+		if err != nil {
+			return 0, err
+		}
+		if recorded.At.Before(at) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}
+
+// firstID is the smallest ULID of a time.
+func firstID(at time.Time) string {
+	var id ulid.ULID
+	if at.Before(time.UnixMilli(0)) {
+		return id.String()
+	}
+	_ = id.SetTime(ulid.Timestamp(at)) // only the year 10889 is too late
+	return id.String()
+}

@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// lookAfter is how often flights are looked after: whether they are slow, whether their lease has ended.
+const lookAfter = 250 * time.Millisecond
+
+// A flight is an attempt that has been tasked and has no outcome yet.
+type flight struct {
+	item
+	lane    *lane
+	attempt int       // 0 until the task is built
+	begun   time.Time // monotonic
+	expires time.Time // the lease's end, monotonic; zero until the task is built
+	overdue bool
+}
+
+// take returns up to most calls to task now, their flights begun. It reads the store only where a lane's window has run empty.
+func (ls *lanes) take(store ports.Store, most int) ([]*flight, error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	now := ls.now()
+	ls.wakeSleepers(now)
+	var out []*flight
+	for len(out) < most && len(ls.flights) < ls.window {
+		l := ls.round.next()
+		if l == nil {
+			break
+		}
+		f, err := ls.takeFrom(l, store, now)
+		if err != nil {
+			return out, err
+		}
+		if f != nil {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// takeFrom begins one flight of the lane whose turn it is. A lane that may not fly now stays out of the round until land or unpark
+// puts it back.
+func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, error) {
+	if l.closed || l.flights >= l.limit {
+		return nil, nil
+	}
+	if ls.free(l.pace) <= 0 {
+		if !l.parked {
+			l.parked = true
+			ls.parked[l.pace] = append(ls.parked[l.pace], l)
+		}
+		return nil, nil
+	}
+	if len(l.queue) == 0 {
+		// The lock is held over this read, so that no commit can slip between the snapshot and the cursor. It is a seek and at most
+		// laneWindow small rows.
+		err := store.View(context.Background(), func(r ports.Reader) error { return l.refill(r, now) })
+		if err != nil {
+			l.behind = true
+			ls.round.join(l)
+			return nil, err
+		}
+	}
+	if len(l.queue) == 0 {
+		ls.settle(l, now)
+		return nil, nil
+	}
+	f := &flight{item: l.pop(), lane: l, begun: time.Now()}
+	ls.flights[f.Call] = f
+	l.flights++
+	ls.held[l.pace]++
+	ls.settle(l, now)
+	return f, nil
+}
+
+// free is how many more flights lanes of this pace may begin. Slow lanes share a quarter of the window; slow and unproven ones together
+// a half, so that however many receivers hang, those that answer find room.
+func (ls *lanes) free(p pace) int {
+	doubt := doubtShare - ls.held[slow] - ls.held[unproven]
+	switch p {
+	case slow:
+		return min(doubt, slowShare-ls.held[slow])
+	case unproven:
+		return doubt
+	default:
+		return maxWindow
+	}
+}
+
+func (ls *lanes) setPace(l *lane, p pace) {
+	ls.held[l.pace] -= l.flights
+	l.pace = p
+	ls.held[p] += l.flights
+}
+
+// unpark gives lanes that wait for their share another turn.
+func (ls *lanes) unpark(now time.Time) {
+	for _, p := range []pace{unproven, slow} {
+		n := min(len(ls.parked[p]), max(0, ls.free(p)))
+		for _, l := range ls.parked[p][:n] {
+			l.parked = false
+			ls.settle(l, now)
+		}
+		ls.parked[p] = slices.Delete(ls.parked[p], 0, n)
+	}
+}
+
+// land ends the flight that an outcome belongs to, whatever its lease: the call has moved on.
+func (ls *lanes) land(o core.Outcome) {
+	ls.window = maxWindow // the bus carries
+	f, ok := ls.flights[o.Call]
+	if !ok || f.attempt != o.Attempt {
+		return
+	}
+	l := f.lane
+	ls.end(f)
+	delete(l.held, f.Seq)
+	ls.setPace(l, l.learn(o.Class, time.Duration(o.TookMS)*time.Millisecond))
+	now := ls.now()
+	ls.settle(l, now)
+	ls.unpark(now)
+}
+
+// end takes a flight out of the books; its row stays held.
+func (ls *lanes) end(f *flight) {
+	delete(ls.flights, f.Call)
+	f.lane.flights--
+	ls.held[f.lane.pace]--
+}
+
+// release ends flights whose calls need no attempt: they have ended, or their rows are gone.
+func (ls *lanes) release(fs ...*flight) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	now := ls.now()
+	for _, f := range fs {
+		if ls.flights[f.Call] != f {
+			continue
+		}
+		ls.end(f)
+		delete(f.lane.held, f.Seq)
+		ls.settle(f.lane, now)
+	}
+	ls.unpark(now)
+	ls.nudge()
+}
+
+// putBack returns flights to the front of their lanes, to be tasked again, and leaves the window at a probe of one: what should carry
+// them is in doubt.
+func (ls *lanes) putBack(fs ...*flight) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, f := range fs {
+		ls.again(f)
+	}
+	ls.window = 1
+}
+
+func (ls *lanes) again(f *flight) {
+	if ls.flights[f.Call] != f {
+		return
+	}
+	ls.end(f)
+	if f.lane.closed {
+		delete(f.lane.held, f.Seq)
+		return
+	}
+	f.item.lease++
+	f.lane.queue = slices.Insert(f.lane.queue, 0, f.item)
+	ls.settle(f.lane, ls.now())
+}
+
+// lease notes which attempt a flight makes and until when its outcome is waited for.
+func (ls *lanes) lease(f *flight, attempt int, until time.Time) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	f.attempt, f.expires = attempt, until
+}
+
+// lookAfter marks lanes slow that have had an attempt under way for long, and tasks again what has no outcome at its lease's end.
+func (ls *lanes) lookAfter() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	now := time.Now()
+	for _, f := range ls.flights {
+		if !f.overdue && now.Sub(f.begun) > slowAnswer {
+			f.overdue = true
+			f.lane.limit = 1
+			ls.setPace(f.lane, slow)
+		}
+		if !f.expires.IsZero() && now.After(f.expires) {
+			ls.again(f)
+			ls.window = 1
+		}
+	}
+}
+
+// underWay counts the flights.
+func (ls *lanes) underWay() int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return len(ls.flights)
+}

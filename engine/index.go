@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"container/list"
+	"fmt"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// maxIndexed bounds the webhooks held in memory: about 400 bytes each.
+const maxIndexed = 100_000
+
+// An index holds the webhooks of the companies that were used last, so that matching a message reads nothing. It belongs to the
+// writer's goroutine, and follows the batch that is being decided: after a commit that failed it is thrown away.
+type index struct {
+	companies map[string]*list.Element
+	recent    *list.List // of *indexed, the newest in front
+	count     int
+}
+
+type indexed struct {
+	company  string
+	webhooks []core.Webhook
+}
+
+func newIndex() *index { return &index{companies: map[string]*list.Element{}, recent: list.New()} }
+
+// company returns a company's webhooks, oldest first. The slice is the index's own: for reading, until the next change.
+func (x *index) company(r ports.Reader, company string) ([]core.Webhook, error) {
+	if e, ok := x.companies[company]; ok {
+		x.recent.MoveToFront(e)
+		return e.Value.(*indexed).webhooks, nil //nolint:forcetypeassert // the list holds nothing else
+	}
+	found := &indexed{company: company}
+	from, to := core.WebhookRange(company)
+	for pair, err := range r.Scan(from, to, false) {
+		if err != nil {
+			return nil, fmt.Errorf("load webhooks of %s: %w", core.Show(company), err)
+		}
+		w, _, ok, err := core.ParseWebhook(pair)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found.webhooks = append(found.webhooks, w)
+		}
+	}
+	x.companies[company] = x.recent.PushFront(found)
+	x.count += len(found.webhooks)
+	x.evict()
+	return found.webhooks, nil
+}
+
+// evict drops the companies used longest ago, but never the newest one.
+func (x *index) evict() {
+	for x.count > maxIndexed && x.recent.Len() > 1 {
+		oldest := x.recent.Remove(x.recent.Back()).(*indexed) //nolint:forcetypeassert // the list holds nothing else
+		x.count -= len(oldest.webhooks)
+		delete(x.companies, oldest.company)
+	}
+}
+
+// set takes over a webhook as the batch left it; deleted ones leave the index.
+func (x *index) set(company, id string, w core.Webhook, exists bool) {
+	e, ok := x.companies[company]
+	if !ok {
+		return
+	}
+	held := e.Value.(*indexed) //nolint:forcetypeassert // the list holds nothing else
+	for i := range held.webhooks {
+		if held.webhooks[i].ID != id {
+			continue
+		}
+		if exists {
+			held.webhooks[i] = w
+		} else {
+			held.webhooks = append(held.webhooks[:i:i], held.webhooks[i+1:]...)
+			x.count--
+		}
+		return
+	}
+	if exists {
+		held.webhooks = append(held.webhooks, w) // ids grow: the newest is the last
+		x.count++
+	}
+}
+
+func (x *index) forget() { *x = *newIndex() }

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// expireEvery is how often idempotency keys are looked through; they last for 24 hours.
+const expireEvery = time.Hour
+
+// A jobs runner does what is too much for one commit: rests of plans, the backlog of a webhook that was disabled or deleted, and
+// idempotency keys whose time is over. Each step is a command behind live traffic; a step of every open job in turn. A crash loses
+// nothing: the jobs lie in the rows. It is one goroutine; it ends when its context does.
+type jobs struct {
+	store  ports.Store
+	writer *writer
+	log    *slog.Logger
+	wake   chan struct{}
+}
+
+// committed wakes the runner when a commit has begun a job.
+func (j *jobs) committed(c committed) {
+	for _, e := range c.events {
+		switch e.Event.(type) {
+		case core.CallsPlanned, core.WebhookDisabled, core.WebhookDeleted:
+			select {
+			case j.wake <- struct{}{}:
+			default:
+			}
+			return
+		}
+	}
+}
+
+func (j *jobs) run(ctx context.Context) {
+	expire := time.NewTicker(expireEvery)
+	defer expire.Stop()
+	for ctx.Err() == nil {
+		again, err := j.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			j.log.Warn("a job could not go on; it is tried again", "error", err)
+		}
+		pause := time.NewTimer(time.Hour)
+		if again || err != nil {
+			pause.Reset(retryPause)
+		}
+		select {
+		case <-ctx.Done():
+		case <-j.wake:
+		case <-pause.C:
+		case <-expire.C:
+			if err := j.expireKeys(ctx); err != nil && ctx.Err() == nil {
+				j.log.Warn("expire idempotency keys", "error", err)
+			}
+		}
+		pause.Stop()
+	}
+}
+
+// round does one step of every open job until there is none.
+func (j *jobs) round(ctx context.Context) (again bool, err error) {
+	for ctx.Err() == nil {
+		open, err := j.open(ctx)
+		if err != nil || len(open) == 0 {
+			return false, err
+		}
+		for _, job := range open {
+			if err := j.step(ctx, job); err != nil {
+				return true, fmt.Errorf("job %s: %w", job.Name, err)
+			}
+		}
+	}
+	return false, nil
+}
+
+// open returns the oldest open jobs, a bounded number.
+func (j *jobs) open(ctx context.Context) ([]core.Job, error) {
+	var out []core.Job
+	err := j.store.View(ctx, func(r ports.Reader) error {
+		from, to := core.JobRange()
+		for pair, err := range r.Scan(from, to, false) {
+			if err != nil || len(out) == core.PlanChunk {
+				return err
+			}
+			job, err := core.ParseJob(pair)
+			if err != nil {
+				return err
+			}
+			out = append(out, job)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (j *jobs) step(ctx context.Context, job core.Job) error {
+	if job.Plan != nil {
+		return j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+			return core.ContinuePlan(b.State, b, job.Name)
+		})
+	}
+	if job.Cancel == nil {
+		return fmt.Errorf("of a kind that this program does not know: %w", ports.ErrDamaged)
+	}
+	calls, last, err := j.backlog(ctx, *job.Cancel)
+	if err != nil {
+		return err
+	}
+	return j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+		return core.CancelCalls(b.State, job.Name, calls, last)
+	})
+}
+
+// backlog returns the next open calls of a cancel job; last says that there are no more.
+func (j *jobs) backlog(ctx context.Context, job core.CancelJob) (calls []core.Due, last bool, err error) {
+	last = true
+	err = j.store.View(ctx, func(r ports.Reader) error {
+		from, to := core.DueRange(job.Webhook)
+		for pair, err := range r.Scan(from, to, false) {
+			if err != nil {
+				return err
+			}
+			d, err := core.ParseDue(pair.Key, pair.Value)
+			if err != nil {
+				return err
+			}
+			if d.Seq >= job.Before {
+				continue // requested after the webhook was enabled again
+			}
+			if len(calls) == core.PlanChunk {
+				last = false
+				return nil
+			}
+			calls = append(calls, d)
+		}
+		return nil
+	})
+	return calls, last, err
+}
+
+func (j *jobs) expireKeys(ctx context.Context) error {
+	for {
+		keys, err := j.expired(ctx)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		err = j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+			return core.ExpireKeys(b.State, b.now, keys)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (j *jobs) expired(ctx context.Context) (keys []core.UsedKey, err error) {
+	now := time.Now()
+	err = j.store.View(ctx, func(r ports.Reader) error {
+		from, to := core.IdempotencyRange()
+		for pair, err := range r.Scan(from, to, false) {
+			if err != nil || len(keys) == core.PlanChunk {
+				return err
+			}
+			k, until, err := core.ParseKeyRow(pair)
+			if err != nil {
+				return err
+			}
+			if !until.After(now) {
+				keys = append(keys, k)
+			}
+		}
+		return nil
+	})
+	return keys, err
+}

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"posthorn/engine/core"
+)
+
+// Bounds of all lanes together.
+const (
+	maxWindow  = 1024
+	slowShare  = maxWindow / 4 // held by slow lanes together
+	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
+	maxIdle    = 10_000        // lanes kept without work, for what they have learnt
+)
+
+// lanes decides who is called when. It holds no I/O but the refill of a lane's window, and one lock; the pump takes from it, the
+// writer tells it of every commit.
+type lanes struct {
+	mu       sync.Mutex
+	byHook   map[string]*lane
+	idle     []*lane // lanes that ran out of work, the oldest first; may hold lanes that have work again
+	round    *round
+	parked   [3][]*lane // by pace: lanes that wait for their share of the window
+	held     [3]int     // by pace: flights
+	flights  map[string]*flight
+	sleepers sleepers
+	window   int // below maxWindow while the bus is in doubt
+	wake     chan struct{}
+	latest   time.Time // the newest event's time
+}
+
+func newLanes() *lanes {
+	return &lanes{
+		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, window: maxWindow,
+		wake: make(chan struct{}, 1),
+	}
+}
+
+// now is the wall clock, but never before the newest event: calls of a commit are due at its time even if the clock has been set
+// back.
+func (ls *lanes) now() time.Time {
+	now := time.Now()
+	if now.Before(ls.latest) {
+		return ls.latest
+	}
+	return now
+}
+
+// committed takes over what a commit brought: outcomes end flights, due calls join their lanes, changed webhooks are read anew.
+func (ls *lanes) committed(c committed) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if n := len(c.events); n > 0 {
+		ls.latest = c.events[n-1].At
+	}
+	for _, o := range c.outcomes {
+		ls.land(o)
+	}
+	for _, e := range c.events {
+		ls.follow(e.Event)
+	}
+	now := ls.now()
+	for _, d := range c.dues {
+		l := ls.lane(d.Company, d.Webhook)
+		l.add(d, now)
+		ls.settle(l, now)
+	}
+	ls.nudge()
+}
+
+func (ls *lanes) follow(e core.Event) {
+	_, id, ok := webhookOf(e)
+	if !ok {
+		return
+	}
+	l, ok := ls.byHook[id]
+	if !ok {
+		return
+	}
+	l.target = nil
+	l.change++
+	switch e.(type) {
+	case core.WebhookDisabled, core.WebhookDeleted:
+		l.drop()
+	case core.WebhookEnabled:
+		l.closed, l.cursor, l.behind = false, nil, true
+		ls.settle(l, ls.now())
+	}
+}
+
+func (ls *lanes) lane(company, webhook string) *lane {
+	l, ok := ls.byHook[webhook]
+	if !ok {
+		l = newLane(company, webhook)
+		ls.byHook[webhook] = l
+	}
+	return l
+}
+
+// settle puts a lane where it belongs: into the round, or asleep until its next call is due, or among the idle.
+func (ls *lanes) settle(l *lane, now time.Time) {
+	switch {
+	case l.wants(now):
+		ls.round.join(l)
+	case !l.nextDue.IsZero():
+		ls.sleep(l)
+	case l.flights == 0:
+		ls.idle = append(ls.idle, l)
+		ls.forgetIdle()
+	}
+}
+
+// forgetIdle bounds the lanes without work. The list may name a lane that has work again, or twice; those are passed over.
+func (ls *lanes) forgetIdle() {
+	for len(ls.idle) > maxIdle {
+		l := ls.idle[0]
+		ls.idle = ls.idle[1:]
+		if l.flights == 0 && len(l.queue) == 0 && !l.behind && l.nextDue.IsZero() && !l.queued {
+			delete(ls.byHook, l.webhook)
+		}
+	}
+}
+
+func (ls *lanes) nudge() {
+	select {
+	case ls.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// handleOutcomes brings outcomes to the writer and acknowledges them when all are committed. It errs only while the store takes
+// nothing; then the bus delivers them again.
+func (e *Engine) handleOutcomes(ctx context.Context, envelope ports.Envelope) error {
+	var outcomes []core.Outcome
+	if _, err := e.wire.read(topicOutcomes, envelope, &outcomes); err != nil {
+		e.rejected(topicOutcomes, err)
+		return e.wire.reject(ctx, topicOutcomes, envelope)
+	}
+	commands := make([]*command, len(outcomes))
+	for i := range outcomes {
+		o := &outcomes[i]
+		c := &command{outcome: o, done: make(chan struct{})}
+		c.decide = func(b *batch) (core.Decision, error) {
+			return core.Judge(b.State, b, b.now, *o, b.jitter.Float64())
+		}
+		if err := e.writer.report(ctx, c); err != nil {
+			return err
+		}
+		commands[i] = c
+	}
+	var errs error
+	for _, c := range commands {
+		errs = errors.Join(errs, c.wait(ctx))
+	}
+	return errs
+}

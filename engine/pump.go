@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// Times of the pump.
+const (
+	startWithin = 10 * time.Second // a task not begun by then is dropped by the dispatcher
+	leaseMargin = 5 * time.Second  // from an attempt's last moment to the arrival of its outcome
+	retryPause  = time.Second      // after the store or the bus has refused
+)
+
+// A pump brings due calls from the lanes to the bus. It is one goroutine; it ends when its context does.
+type pump struct {
+	lanes  *lanes
+	store  ports.Store
+	writer *writer
+	wire   *wire
+	log    *slog.Logger
+	newID  func() string
+}
+
+func (p *pump) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if p.writer.diskLow.Load() {
+			// What could not be recorded must not be attempted. The probe finds out when the disk has room again.
+			p.probe(ctx)
+			continue
+		}
+		flights, err := p.lanes.take(p.store, maxGather)
+		if err != nil {
+			p.log.Error("read due calls", "error", err)
+			p.rest(ctx, retryPause)
+		}
+		if len(flights) > 0 {
+			p.send(ctx, flights)
+			continue
+		}
+		p.rest(ctx, p.lanes.pause())
+		p.lanes.lookAfter()
+	}
+}
+
+func (p *pump) rest(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-p.lanes.wake:
+	case <-timer.C:
+	}
+}
+
+func (p *pump) probe(ctx context.Context) {
+	timer := time.NewTimer(retryPause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+	}
+	c := &command{probe: true, done: make(chan struct{}), decide: func(*batch) (core.Decision, error) { return core.Decision{}, nil }}
+	if err := p.writer.queue(c); err == nil {
+		_ = c.wait(ctx) // it fails as long as the disk is low; the writer notes when it is not
+	}
+}
+
+// send builds the tasks of the flights and publishes them, gathered up to what one envelope holds.
+func (p *pump) send(ctx context.Context, flights []*flight) {
+	var tasks []task
+	var carried []*flight
+	size := 0
+	flush := func() {
+		if len(tasks) > 0 {
+			p.publish(ctx, tasks, carried)
+		}
+		tasks, carried, size = nil, nil, 0
+	}
+	err := p.store.View(ctx, func(r ports.Reader) error {
+		for _, f := range flights {
+			t, err := p.build(r, f)
+			if err != nil {
+				p.unbuilt(ctx, f, err)
+				continue
+			}
+			if size += len(t.Body); size > maxGatherBytes {
+				flush()
+				size = len(t.Body)
+			}
+			tasks, carried = append(tasks, t), append(carried, f)
+		}
+		return nil
+	})
+	if err != nil {
+		p.log.Error("build tasks", "error", err)
+		p.lanes.putBack(flights...)
+		p.rest(ctx, retryPause)
+		return
+	}
+	flush()
+}
+
+func (p *pump) publish(ctx context.Context, tasks []task, carried []*flight) {
+	if err := p.wire.publish(ctx, topicTasks, p.newID(), tasks); err != nil {
+		if ctx.Err() == nil {
+			p.log.Warn("publish tasks; they stay due and are tried again", "tasks", len(tasks), "error", err)
+		}
+		p.lanes.putBack(carried...)
+		p.rest(ctx, retryPause)
+	}
+}
+
+// errEnded says that a call needs no attempt.
+var errEnded = errors.New("the call needs no attempt")
+
+// build reads what an attempt needs. The snapshot is newer than the flight, so the call's row is in it.
+func (p *pump) build(r ports.Reader, f *flight) (task, error) {
+	value, err := r.Get(core.CallKey(f.Company, f.Due.Call))
+	if err != nil {
+		return task{}, fmt.Errorf("read call %s: %w", f.Due.Call, err)
+	}
+	call, hasData, _, err := core.ParseCall(ports.Pair{Key: f.Key(), Value: value})
+	if err != nil {
+		return task{}, err
+	}
+	if !call.State.Open() {
+		return task{}, errEnded
+	}
+	to, err := p.target(r, f.lane)
+	if err != nil {
+		return task{}, err
+	}
+	body, err := callBody(r, call, hasData, to.secret)
+	if err != nil {
+		return task{}, err
+	}
+	startBy := time.Now().Add(startWithin)
+	p.lanes.lease(f, call.AttemptCount+1, startBy.Add(to.timeout+leaseMargin))
+	return task{
+		Company: call.Company, Call: call.ID, Message: call.Message, Attempt: call.AttemptCount + 1, Lease: f.lease + 1,
+		StartBy: startBy, URL: to.url, Timeout: to.timeout, Secret: to.secret, Body: body,
+	}, nil
+}
+
+// unbuilt deals with a call that cannot be attempted: nothing is to be done for an ended one; one whose content is not kept any more
+// fails, visibly; for anything else, which is damage, it is left due and out of the way until the restart.
+func (p *pump) unbuilt(ctx context.Context, f *flight, cause error) {
+	switch {
+	case errors.Is(cause, errEnded):
+	case errors.Is(cause, ports.ErrNotFound):
+		err := p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+			return core.FailCall(b.State, f.Company, f.Due.Call, core.ResourceMissing)
+		})
+		if err != nil {
+			p.log.Warn("end a call whose content is missing", "call", f.Due.Call, "error", err)
+		}
+	default:
+		p.log.Error("a call cannot be attempted; run `posthorn log verify`", "call", f.Due.Call, "error", cause)
+	}
+	p.lanes.release(f)
+}
+
+// A target is what attempts need of a webhook.
+type target struct {
+	url     string
+	timeout time.Duration
+	secret  string
+}
+
+// target reads a lane's webhook once, and again after a change.
+func (p *pump) target(r ports.Reader, l *lane) (target, error) {
+	known, change := p.lanes.target(l)
+	if known != nil {
+		return *known, nil
+	}
+	w, secret, err := readWebhook(r, p.wire.sealer, l.company, l.webhook)
+	if err != nil {
+		return target{}, err
+	}
+	if !w.Enabled {
+		return target{}, errEnded // its calls are being cancelled
+	}
+	t := target{url: w.URL, timeout: time.Duration(w.Timeout), secret: secret}
+	p.lanes.keepTarget(l, t, change)
+	return t, nil
+}
+
+// target returns what is known of a lane's webhook, nil for nothing, and which change of it that belongs to.
+func (ls *lanes) target(l *lane) (*target, int) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return l.target, l.change
+}
+
+// keepTarget keeps what a snapshot held, unless the webhook has been changed since.
+func (ls *lanes) keepTarget(l *lane, t target, change int) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l.change == change {
+		l.target = &t
+	}
+}

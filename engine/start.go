@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// Open starts an engine over what the store holds and returns when it takes commands and makes calls.
+//
+// The order: the store is checked and the epoch opened, in a commit; then the writer, then the bus with its handlers, and when these
+// run the lanes. Calls that were open go on from their rows.
+//
+// ctx bounds the opening alone. When Open fails it has closed what it was given.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e, err := prepare(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, o.Store.Close())
+	}
+	if err := e.start(ctx); err != nil {
+		stopped, cancel := context.WithCancel(context.Background())
+		cancel()
+		return nil, errors.Join(err, e.Shutdown(stopped))
+	}
+	return e, nil
+}
+
+// prepare builds the parts and opens the epoch; no goroutine runs yet.
+func prepare(ctx context.Context, o Options) (*Engine, error) {
+	sealer, err := newSealer(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		store: o.Store, bus: o.Bus, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
+		lanes: newLanes(), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}),
+	}
+	e.writer = newWriter(o.Store, newInputs(o.Random), e.committed)
+	started, err := e.openEpoch(ctx, sealer)
+	if err != nil {
+		return nil, err
+	}
+	e.wire = &wire{bus: o.Bus, sealer: sealer, prefix: o.TopicPrefix, engine: started.Engine, epoch: started.Epoch}
+	newID := func() string { return ulid.Make().String() }
+	e.dispatcher = newDispatcher(e.wire, o, newID)
+	e.dispatcher.rejected, e.dispatcher.dropped = e.rejected, e.news.tell
+	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID}
+	e.jobs = &jobs{store: o.Store, writer: e.writer, log: o.Logger, wake: make(chan struct{}, 1)}
+	return e, nil
+}
+
+const keyCheck = "this store belongs to this key"
+
+// openEpoch checks the store and writes EngineStarted. A new store gets a mark that only this key opens; an old one must open.
+func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, error) {
+	var started core.EngineStarted
+	var commit ports.Commit
+	err := e.store.View(ctx, func(r ports.Reader) error {
+		if _, err := r.Get(core.RebuildMark()); !errors.Is(err, ports.ErrNotFound) {
+			return errors.Join(err, fmt.Errorf("open engine: a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged))
+		}
+		mark, err := optional(r.Get(core.KeyMark()))
+		if err != nil {
+			return err
+		}
+		if mark == nil {
+			commit.Puts = append(commit.Puts, ports.Pair{Key: core.KeyMark(), Value: s.seal(keyCheck, []byte(keyCheck))})
+		} else if _, err := s.open(keyCheck, mark); err != nil {
+			return fmt.Errorf("open engine: the store %w; give the key that it was made with", err)
+		}
+		if err := e.writer.resume(r); err != nil {
+			return err
+		}
+		t := turn{writer: e.writer, now: e.writer.tick(), seq: e.writer.seq, state: core.NewState(r.Get)}
+		b := &batch{State: t.state, inputs: e.writer.inputs, reader: r, index: e.writer.index, kept: map[string][]byte{}}
+		var d core.Decision
+		if d, started, err = core.StartEngine(t.state, b); err != nil {
+			return err
+		}
+		if err := t.fold(b, d); err != nil {
+			return err
+		}
+		rest, err := t.commit()
+		commit.Entries, commit.Puts, commit.Deletes = rest.Entries, append(commit.Puts, rest.Puts...), rest.Deletes
+		e.writer.seq, e.writer.last = t.seq, t.now
+		return err
+	})
+	if err != nil {
+		return started, err
+	}
+	if err := e.store.Apply(ctx, commit); err != nil {
+		return started, fmt.Errorf("open engine: write the start: %w", err)
+	}
+	e.writer.lastSeen.Store(e.writer.seq)
+	return started, nil
+}
+
+// resume takes up the log's end: the next seq, and the time that no event may come before.
+func (w *writer) resume(r ports.Reader) error {
+	last, err := r.LastSeq()
+	if err != nil || last == 0 {
+		return err
+	}
+	w.seq = last
+	for entry, err := range r.Entries(last - 1) {
+		if err != nil {
+			return err
+		}
+		recorded, err := w.codec.Decode(entry)
+		if err != nil {
+			return err
+		}
+		w.last = recorded[len(recorded)-1].At
+	}
+	return nil
+}
+
+// start runs the goroutines, each owned by a WaitGroup of the engine's and joined by stop.
+func (e *Engine) start(ctx context.Context) error {
+	feed, stopPump := context.WithCancel(context.Background())
+	carry, stopBus := context.WithCancel(context.Background())
+	e.stopPump, e.stopBus = stopPump, stopBus
+
+	e.writing.Go(e.writer.run)
+	e.dispatcher.start()
+	e.bus.Handle(e.wire.topic(topicTasks), e.dispatcher.handle)
+	e.bus.Handle(e.wire.topic(topicOutcomes), e.handleOutcomes)
+	busEnded := make(chan struct{})
+	e.carrying.Go(func() {
+		defer close(busEnded)
+		e.busErr = e.bus.Run(carry)
+	})
+	select {
+	case <-e.bus.Running():
+	case <-busEnded:
+		return fmt.Errorf("open engine: the bus has ended: %w", e.busErr)
+	case <-ctx.Done():
+		return fmt.Errorf("open engine: the bus is not running: %w", ctx.Err())
+	}
+	if err := e.wakeLanes(); err != nil {
+		return err
+	}
+	e.feeding.Go(func() { e.pump.run(feed) })
+	e.feeding.Go(func() { e.jobs.run(feed) })
+	return nil
+}
+
+// wakeLanes makes a lane for every webhook that has due rows. It seeks from webhook to webhook and reads one row of each.
+func (e *Engine) wakeLanes() error {
+	return e.store.View(context.Background(), func(r ports.Reader) error {
+		from, to := core.DueRange("")
+		for {
+			found := false
+			for pair, err := range r.Scan(from, to, false) {
+				if err != nil {
+					return fmt.Errorf("open engine: read due calls: %w", err)
+				}
+				d, err := core.ParseDue(pair.Key, pair.Value)
+				if err != nil {
+					return err
+				}
+				e.lanes.revive(d)
+				_, from = core.DueRange(d.Webhook)
+				found = true
+				break
+			}
+			if !found {
+				return nil
+			}
+		}
+	})
+}
+
+// revive makes the lane of a webhook whose first due row is d.
+func (ls *lanes) revive(d core.Due) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.lane(d.Company, d.Webhook)
+	l.nextDue = d.At
+	ls.settle(l, ls.now())
+}
+
+// Shutdown stops the engine in order: commands are refused, no call is begun, the attempts under way may finish until ctx ends, their
+// outcomes are committed, then bus and store are closed. Attempts that ctx cuts off are made again after the next start. It is
+// idempotent; every call returns when everything has stopped.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.stopOnce.Do(func() {
+		defer close(e.done)
+		close(e.stopping)
+		e.stopErr = e.stop(ctx)
+	})
+	<-e.done
+	return e.stopErr
+}
+
+// Close is Shutdown without waiting for attempts under way.
+func (e *Engine) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return e.Shutdown(ctx)
+}
+
+func (e *Engine) stop(ctx context.Context) error {
+	e.writer.refuseAccepts()
+	e.stopPump()
+	e.feeding.Wait()
+	e.dispatcher.drain(ctx)
+	e.settleOutcomes()
+	e.stopBus()
+	e.carrying.Wait()
+	close(e.writer.stop)
+	e.writing.Wait()
+	e.news.tell()
+	err := errors.Join(e.busErr, e.store.Close())
+	select {
+	case <-e.writer.failed:
+		return errors.Join(e.writer.failure, err)
+	default:
+		return err
+	}
+}
+
+// settleOutcomes waits until the outcomes that were published are committed: until no flight is left but those that will have none. It gives up after
+// leaseMargin, for the bus may have lost some; their attempts are made again.
+func (e *Engine) settleOutcomes() {
+	deadline := time.NewTimer(leaseMargin)
+	defer deadline.Stop()
+	for {
+		news := e.news.wait()
+		if e.lanes.underWay() <= e.dispatcher.withoutOutcome() {
+			return
+		}
+		select {
+		case <-news:
+		case <-deadline.C:
+			return
+		case <-e.writer.failed:
+			return
+		}
+	}
+}

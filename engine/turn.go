@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// A turn is one batch on its way through the writer.
+type turn struct {
+	*writer
+	now      time.Time
+	state    *core.State
+	seq      uint64
+	events   []core.Recorded
+	entries  []ports.Entry
+	vault    []ports.Pair
+	bytes    int
+	commands []*command // those decided on, in order
+	probe    bool
+}
+
+// decide takes commands while there are any and the batch has room. Outcomes go first, for they free what is held for them; but
+// accepts get at least a quarter of the batch.
+func (t *turn) decide(r ports.Reader, first *command) error {
+	t.seq = t.writer.seq
+	t.state = core.NewState(r.Get)
+	b := &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: map[string][]byte{}}
+	outcomes := 0
+	for c := first; c != nil; {
+		if c.outcome != nil {
+			outcomes++
+		}
+		if err := t.one(b, c); err != nil {
+			return err
+		}
+		c = t.take(outcomes)
+	}
+	return nil
+}
+
+func (t *turn) take(outcomes int) *command {
+	limits := t.store.Limits()
+	if len(t.commands) >= maxBatch || t.bytes > limits.CommitBytes/2 || t.state.Writes()+len(t.vault) > limits.CommitWrites/2 {
+		return nil
+	}
+	if outcomes < maxBatch*3/4 {
+		select {
+		case c := <-t.writer.outcomes:
+			return c
+		default:
+		}
+	}
+	select {
+	case c := <-t.accepts:
+		t.waiting.Add(-int64(c.size))
+		return c
+	default:
+		return nil
+	}
+}
+
+// one runs a command's decision and folds it into the batch. A refused command is answered at once and leaves nothing; an error is
+// one that the whole batch cannot go on from.
+func (t *turn) one(b *batch, c *command) error {
+	t.probe = t.probe || c.probe
+	if c.outcome == nil && !c.queued.IsZero() && time.Since(c.queued) > maxWait {
+		c.finish(fmt.Errorf("the command waited more than %s: %w; send it again in a second", maxWait, ports.ErrOverloaded))
+		return nil
+	}
+	d, err := c.decide(b)
+	if err != nil {
+		c.finish(err)
+		return nil
+	}
+	t.commands = append(t.commands, c)
+	if len(d.Events) == 0 {
+		return nil
+	}
+	return t.fold(b, d)
+}
+
+func (t *turn) fold(b *batch, d core.Decision) error {
+	data, err := t.codec.Encode(t.now, d.Events)
+	if err != nil {
+		return err
+	}
+	t.entries = append(t.entries, ports.Entry{First: t.seq + 1, Last: t.seq + uint64(len(d.Events)), Data: data})
+	t.vault = append(t.vault, d.Vault...)
+	t.bytes += len(data) + rowBytes*len(d.Events)
+	for _, v := range d.Vault {
+		t.bytes += len(v.Key) + len(v.Value)
+		b.kept[string(v.Key)] = v.Value
+	}
+	for _, e := range d.Events {
+		t.seq++
+		r := core.Recorded{Seq: t.seq, At: t.now, Event: e}
+		if err := t.state.Fold(r); err != nil {
+			return err
+		}
+		t.events = append(t.events, r)
+		if company, id, ok := webhookOf(e); ok {
+			w, exists, err := t.state.Webhook(company, id)
+			if err != nil {
+				return err
+			}
+			b.index.set(company, id, w, exists)
+		}
+	}
+	return nil
+}
+
+// rowBytes is a generous guess of what one event puts into rows, for closing a batch in time.
+const rowBytes = 2048
+
+func (t *turn) commit() (ports.Commit, error) {
+	puts, deletes, err := t.state.Changes()
+	if err != nil {
+		return ports.Commit{}, err
+	}
+	return ports.Commit{Entries: t.entries, Puts: append(puts, t.vault...), Deletes: deletes}, nil
+}
+
+func (t *turn) answer(err error) {
+	for _, c := range t.commands {
+		c.finish(err)
+	}
+}
+
+// fail answers the batch: what became of it is not known. The writer ends with the same error.
+func (t *turn) fail(cause error) error {
+	err := fmt.Errorf("commit after event %d: %w: %w; restart the engine, then repeat the command with its idempotency key",
+		t.writer.seq, ports.ErrUnknownOutcome, cause)
+	t.answer(err)
+	return err
+}
+
+func (t *turn) reported() []core.Outcome {
+	var out []core.Outcome
+	for _, c := range t.commands {
+		if c.outcome != nil {
+			out = append(out, *c.outcome)
+		}
+	}
+	return out
+}
+
+// webhookOf names the webhook that an event changes.
+func webhookOf(e core.Event) (company, id string, ok bool) {
+	switch e := e.(type) {
+	case core.WebhookRegistered:
+		return e.Company, e.Webhook, true
+	case core.WebhookUpdated:
+		return e.Company, e.Webhook, true
+	case core.WebhookEnabled:
+		return e.Company, e.Webhook, true
+	case core.WebhookDisabled:
+		return e.Company, e.Webhook, true
+	case core.WebhookDeleted:
+		return e.Company, e.Webhook, true
+	}
+	return "", "", false
+}
