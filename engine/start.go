@@ -66,8 +66,11 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 	var started core.EngineStarted
 	var commit ports.Commit
 	err := e.store.View(ctx, func(r ports.Reader) error {
-		if _, err := r.Get(core.RebuildMark()); !errors.Is(err, ports.ErrNotFound) {
-			return errors.Join(err, fmt.Errorf("open engine: a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged))
+		switch interrupted, err := rebuilding(r); {
+		case err != nil:
+			return err
+		case interrupted:
+			return fmt.Errorf("open engine: a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged)
 		}
 		mark, err := optional(r.Get(core.KeyMark()))
 		if err != nil {

@@ -122,7 +122,7 @@ func (f profile) text(name string) string {
 }
 
 func (f profile) check(p *problems) {
-	if email := f.text("email"); len(email) > maxEmail || !emailForm.MatchString(email) {
+	if email := f.text("email"); len(email) > maxEmail || !printable(email) || !emailForm.MatchString(email) {
 		p.add("email", "Required field email not found or invalid: %s; give an address such as ada@example.com", Show(email))
 	}
 	for _, name := range []string{"firstName", "lastName"} {
@@ -130,6 +130,11 @@ func (f profile) check(p *problems) {
 			p.add(name, "Required field %s not found or invalid: %s; give 1 to %d bytes of text", name, Show(value), maxName)
 		}
 	}
+	f.checkSize(p)
+}
+
+// checkSize is for every new version: applications add up.
+func (f profile) checkSize(p *problems) {
 	size := 0
 	for name, value := range f {
 		size += len(name) + len(value)
@@ -190,10 +195,10 @@ func (e CandidateEdit) ID() string { return e.id }
 func UpdateCandidate(company, id string, fields map[string]any) (CandidateEdit, error) {
 	changed, err := encodeFields(fields)
 	var p problems
-	if err != nil {
+	switch {
+	case err != nil:
 		p.add("fields", "a profile field cannot be written as JSON: %v; change it", err)
-	}
-	if len(changed) == 0 {
+	case len(changed) == 0:
 		p.add("fields", "no profile field to change was given; an update changes at least one; name it")
 	}
 	merge := func(old profile, _ time.Time) (profile, json.RawMessage, error) {
@@ -271,6 +276,11 @@ func (e CandidateEdit) Decide(s *State, in Inputs, now time.Time, current []byte
 	maps.DeleteFunc(old, func(name string, _ json.RawMessage) bool { return reserved(name) })
 	fields, data, err := e.apply(old, now)
 	if err != nil {
+		return Decision{}, Candidate{}, Message{}, err
+	}
+	var p problems
+	fields.checkSize(&p)
+	if err := p.err(); err != nil {
 		return Decision{}, Candidate{}, Message{}, err
 	}
 	c := candidateChange{

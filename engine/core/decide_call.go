@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"posthorn/ports"
+)
 
 // RetryCall makes a new call of an ended one, with the same message and so the same message id. The webhook must be enabled, for
 // otherwise the new call would be skipped at once.
@@ -13,6 +18,9 @@ func RetryCall(s *State, in Inputs, now time.Time, company, id string) (Decision
 		return Decision{}, Call{}, conflict("call %s is still open and will be attempted; wait for its end, or cancel it first", Show(id))
 	}
 	w, err := s.webhook(company, old.Webhook)
+	if err != nil && !errors.Is(err, ports.ErrNotFound) {
+		return Decision{}, Call{}, err
+	}
 	if err != nil {
 		return Decision{}, Call{}, conflict("webhook %s of call %s has been deleted; register it anew", old.Webhook, Show(id))
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"posthorn/ports"
@@ -72,12 +71,12 @@ func TestFoldProperties(t *testing.T) {
 				}
 			}
 			w.flush()
-			if diff := cmp.Diff(want, dump(w.rows)); diff != "" {
+			if diff := diffLines(want, dump(w.rows)); diff != "" {
 				t.Fatalf("run %s the rows differ (-one by one +%s):\n%s", name, name, diff)
 			}
 		}
 		for name, size := range map[string]int{"event by event": 1, "in one go": len(single.log) + 1} {
-			if diff := cmp.Diff(want, dump(single.rebuild(size))); diff != "" {
+			if diff := diffLines(want, dump(single.rebuild(size))); diff != "" {
 				t.Fatalf("folded again %s the rows differ (-rows +folded):\n%s", name, diff)
 			}
 		}

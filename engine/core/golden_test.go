@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -40,7 +39,7 @@ func TestGolden(t *testing.T) {
 				}
 				return
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := diffLines(want, got); diff != "" {
 				t.Errorf("%s differs (-golden +got); if it should, run go test -update and review the diff:\n%s", file, diff)
 			}
 		})

@@ -50,7 +50,7 @@ func Show(value string) string {
 	const most = 80
 	if len(value) > most {
 		cut := most
-		for cut > 0 && !utf8.RuneStart(value[cut]) {
+		for cut > most-utf8.UTFMax && !utf8.RuneStart(value[cut]) {
 			cut--
 		}
 		return strconv.Quote(value[:cut]) + "..."

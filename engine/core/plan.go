@@ -44,9 +44,7 @@ func (n NewMessage) Check() (NewMessage, error) {
 	if len(n.Data) > 0 && (!json.Valid(n.Data) || !utf8.Valid(n.Data)) {
 		p.add("data", "the data %s is not JSON in UTF-8; a body is JSON; correct it", Show(string(n.Data)))
 	}
-	if (n.ResourceID == "") != (n.ResourceType == "") || len(n.ResourceID) > maxEventType || !printable(n.ResourceID) || !printable(n.ResourceType) {
-		p.add("resource", "resource %s of type %s is refused; it has a type and an id; give both", Show(n.ResourceID), Show(n.ResourceType))
-	}
+	checkResource(&p, n.ResourceType, n.ResourceID)
 	if err := p.err(); err != nil {
 		return n, err
 	}
@@ -56,6 +54,15 @@ func (n NewMessage) Check() (NewMessage, error) {
 	}
 	n.Data = tight.Bytes()
 	return n, nil
+}
+
+const maxResource = 128
+
+func checkResource(p *problems, kind, id string) {
+	if (id == "") != (kind == "") || len(id) > maxResource || len(kind) > maxResource || !printable(id) || !printable(kind) {
+		p.add("resource", "resource %s of type %s is refused; it has both a type and an id, each at most %d bytes of plain text; change it",
+			Show(id), Show(kind), maxResource)
+	}
 }
 
 // Publish accepts a message and plans its calls.

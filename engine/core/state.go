@@ -77,7 +77,9 @@ func (s *State) remove(k []byte) {
 }
 
 func (s *State) putDue(d Due) {
-	s.cells[string(d.Key())] = &cell{row: d.value(), dirty: true}
+	// A call may come back to the key that is stored and leave it again in one batch: what is stored must not be forgotten.
+	before, ok := s.cells[string(d.Key())]
+	s.cells[string(d.Key())] = &cell{row: d.value(), dirty: true, stored: ok && before.stored}
 	s.dues[string(d.Key())] = d
 }
 

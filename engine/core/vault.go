@@ -34,3 +34,20 @@ func vaultDigest(value []byte) string {
 	sum := sha256.Sum256(value)
 	return hex.EncodeToString(sum[:16])
 }
+
+// VaultItemOf returns the key and the digest of the vault item that an event names, if it names one.
+func VaultItemOf(e Event) (k []byte, digest string, ok bool) {
+	switch e := e.(type) {
+	case WebhookRegistered:
+		return SecretKey(e.Webhook), e.SecretDigest, true
+	case versioned:
+		return ResourceKey(e.version().ResourceRef), e.version().Digest, true
+	case MessagePublished:
+		return DataKey(e.Message), e.DataDigest, e.DataDigest != ""
+	case CallAttempted:
+		if e.Response != nil {
+			return ResponseKey(e.Call, e.Attempt, e.Lease, e.Epoch), e.Response.Digest, true
+		}
+	}
+	return nil, "", false
+}

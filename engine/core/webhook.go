@@ -119,7 +119,8 @@ func checkEventTypes(p *problems, types []string) {
 	}
 	for _, t := range types {
 		if len(t) > maxEventType || !patternForm.MatchString(t) {
-			p.add("eventTypes", "event type %s is refused; it is words joined by dots, or ends in .*, or is * alone; change it", Show(t))
+			p.add("eventTypes", "event type %s is refused; it is words joined by dots, or ends in .*, or is * alone, at most %d bytes; change it",
+				Show(t), maxEventType)
 		}
 	}
 }

@@ -34,9 +34,13 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	if diff := diffLines(string(want), got); diff != "" {
 		t.Errorf("%s differs (-golden +got); if it should, run go test -update and review the diff:\n%s", file, diff)
 	}
+}
+
+func diffLines(want, got string) string {
+	return cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n"))
 }
 
 // A world stands in for the engine's writer: it runs commands one after the other over maps, with a clock that is set by hand
@@ -179,7 +183,9 @@ func (w *world) flush() (puts []ports.Pair, deletes [][]byte) {
 	return puts, deletes
 }
 
-func sameDue(a, b Due) bool { return a.At.Equal(b.At) && bytes.Equal(a.Key(), b.Key()) && a.Call == b.Call }
+func sameDue(a, b Due) bool {
+	return a.At.Equal(b.At) && bytes.Equal(a.Key(), b.Key()) && a.Call == b.Call
+}
 
 func apply(rows map[string][]byte, puts []ports.Pair, deletes [][]byte) {
 	for _, p := range puts {

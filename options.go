@@ -1,0 +1,173 @@
+package posthorn
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"posthorn/adapters/badgerstore"
+	"posthorn/adapters/gochannel"
+	"posthorn/adapters/restycaller"
+	"posthorn/adapters/watermillbus"
+	"posthorn/engine"
+	"posthorn/ports"
+)
+
+// Options say where an engine lives and what it stands on. Dir alone is enough; with a Store and a Key of your own, not even that.
+type Options struct {
+	// Dir is the data directory, made with mode 0700 if it does not exist. One process at a time may hold it.
+	Dir string
+	// Store, Bus and Caller replace the usual ones: Badger in Dir, Watermill over Go channels, resty. They belong to the engine from
+	// Open on, which closes the store and ends the bus when it stops.
+	Store  ports.Store
+	Bus    ports.Bus
+	Caller ports.Caller
+
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
+	// Hooks are called as things happen.
+	Hooks Hooks
+	// Defaults is the policy of webhooks that do not ask for their own. The zero value is the Standard Webhooks schedule over three
+	// days and a timeout of 15 s.
+	Defaults Policy
+	// AllowTargets may be called although they are private or loopback addresses: networks, addresses or names, each also with a
+	// port, as adapters/restycaller.ParseTargets reads them. It holds for the usual Caller.
+	AllowTargets []string
+	// AllowPrivateTargets allows all of them: for development only.
+	AllowPrivateTargets bool
+	// Key seals secrets. The zero value takes it from the file secret.key in Dir, which is made with mode 0600 for a new directory.
+	Key Key
+	// UserAgent of the calls; empty means Posthorn.
+	UserAgent string
+}
+
+const keyFile = "secret.key"
+
+// build makes what o does not bring. When it fails it has closed what it made, and what o brought for the engine to own.
+func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
+	out := engine.Options{
+		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key,
+		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent,
+	}
+	if out.Logger == nil {
+		out.Logger = slog.New(slog.DiscardHandler)
+	}
+	targets, err := restycaller.ParseTargets(o.AllowTargets)
+	if err != nil {
+		return out, nil, errors.Join(err, closeStore(o.Store))
+	}
+	if out.Store == nil {
+		if o.Dir == "" {
+			return out, nil, errors.New("open posthorn: neither Dir nor Store was given; events must be kept somewhere; set Options.Dir")
+		}
+		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger}); err != nil {
+			return out, nil, err
+		}
+	}
+	if out.Key == (Key{}) {
+		if out.Key, err = o.key(ctx, out.Store); err != nil {
+			return out, nil, errors.Join(err, out.Store.Close())
+		}
+	}
+	if out.Bus == nil {
+		channel := gochannel.New()
+		out.Bus = watermillbus.New(channel, channel, watermillbus.Options{Logger: out.Logger})
+	}
+	if out.Caller != nil {
+		return out, nil, nil
+	}
+	caller, err := restycaller.New(restycaller.Options{Allow: targets, AllowPrivate: o.AllowPrivateTargets})
+	if err != nil {
+		return out, nil, errors.Join(err, out.Store.Close())
+	}
+	out.Caller = caller
+	return out, caller, nil
+}
+
+func closeStore(s ports.Store) error {
+	if s == nil {
+		return nil
+	}
+	return s.Close()
+}
+
+// key reads the key file, or makes one for a store that has no events yet. A store that has some was made under a key that is
+// gone; another one would not open it.
+func (o Options) key(ctx context.Context, store ports.Store) (Key, error) {
+	if o.Dir == "" {
+		return Key{}, errors.New("open posthorn: a Store was given but neither Key nor Dir; secrets are sealed under a key; set Options.Key")
+	}
+	path := filepath.Join(o.Dir, keyFile)
+	switch key, err := readKey(path); {
+	case err == nil:
+		return key, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return Key{}, err
+	}
+	var last uint64
+	err := store.View(ctx, func(r ports.Reader) (err error) {
+		last, err = r.LastSeq()
+		return err
+	})
+	if err != nil {
+		return Key{}, err
+	}
+	if last > 0 {
+		return Key{}, fmt.Errorf("open posthorn: %s is missing and the store has events; their secrets are sealed under it; put it back or set POSTHORN_SECRET_KEY", path)
+	}
+	return makeKey(path)
+}
+
+func readKey(path string) (Key, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Key{}, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return Key{}, fmt.Errorf("open posthorn: %s has mode %04o; others could read it; run chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return Key{}, err
+	}
+	key, err := engine.ParseKey(string(text))
+	if err != nil {
+		return Key{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// makeKey writes a new key, and syncs file and directory: nothing may be sealed under a key that a crash could take away.
+func makeKey(path string) (Key, error) {
+	var raw [engine.KeyBytes]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return Key{}, fmt.Errorf("make %s: %w", path, err)
+	}
+	key := engine.NewKey(raw)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return Key{}, fmt.Errorf("make %s: %w", path, err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return Key{}, fmt.Errorf("make %s: %w", path, err)
+	}
+	_, err = f.WriteString(key.Text() + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path))); err != nil {
+		return Key{}, fmt.Errorf("make %s: %w", path, err)
+	}
+	return key, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,124 @@
+// Package posthorn tells other systems what happened: it stores events, and calls the webhooks that asked to hear of them until each call
+// has ended. It runs inside the program that imports it, or as the binary cmd/posthorn, with nothing else to run.
+//
+// [Open] starts everything over a directory. [Posthorn.RegisterWebhook] says who wants to hear what; [Posthorn.Publish] and
+// [Posthorn.CreateCandidate] say what happened: when they return nil, the event and the plan of every call that follows from it are on
+// disk. [Posthorn.Calls], [Posthorn.Call] and [Posthorn.Follow] tell what came of it.
+//
+// Read next: package engine for what runs inside, package ports to bring a store, a bus or a caller of your own, and package
+// adapters/httpapi to offer it all over HTTP.
+package posthorn
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"posthorn/adapters/badgerstore"
+	"posthorn/engine"
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// What commands take and queries give.
+type (
+	Webhook      = engine.Webhook
+	NewWebhook   = engine.NewWebhook
+	WebhookEdit  = engine.WebhookEdit
+	Registered   = engine.Registered
+	Candidate    = engine.Candidate
+	NewCandidate = engine.NewCandidate
+	Message      = engine.Message
+	NewMessage   = engine.NewMessage
+	ResourceRef  = engine.ResourceRef
+	Call         = engine.Call
+	CallState    = engine.CallState
+	CallDetail   = engine.CallDetail
+	CallQuery    = engine.CallQuery
+	ListQuery    = engine.ListQuery
+	EventQuery   = engine.EventQuery
+	Event        = engine.Event
+	Attempt      = engine.Attempt
+	Policy       = engine.Policy
+	Hooks        = engine.Hooks
+	CommitInfo   = engine.CommitInfo
+	Key          = engine.Key
+	InvalidError = engine.InvalidError
+	Problem      = engine.Problem
+)
+
+// The states of a call: one open, four ended.
+const (
+	Pending   = core.Pending
+	Succeeded = core.Succeeded
+	Failed    = core.Failed
+	Skipped   = core.Skipped
+	Cancelled = core.Cancelled
+)
+
+// The sentinels that errors match.
+var (
+	ErrNotFound       = ports.ErrNotFound
+	ErrConflict       = ports.ErrConflict
+	ErrOverloaded     = ports.ErrOverloaded
+	ErrClosed         = ports.ErrClosed
+	ErrLocked         = ports.ErrLocked
+	ErrDiskLow        = ports.ErrDiskLow
+	ErrTooLarge       = ports.ErrTooLarge
+	ErrDamaged        = ports.ErrDamaged
+	ErrUnknownOutcome = ports.ErrUnknownOutcome
+)
+
+// ParseKey reads a secret key written as 64 hex digits or as base64 of 32 bytes.
+func ParseKey(text string) (Key, error) { return engine.ParseKey(text) }
+
+// A Posthorn is a running engine with what it stands on. All methods are safe for concurrent use.
+type Posthorn struct {
+	*engine.Engine
+	caller io.Closer          // nil for a Caller that came from outside
+	store  *badgerstore.Store // nil for a Store that came from outside
+}
+
+// Syncs returns how many commits have been synced to the disk since Open; 0 for a Store that came from outside.
+func (p *Posthorn) Syncs() uint64 {
+	if p.store == nil {
+		return 0
+	}
+	return p.store.Syncs()
+}
+
+// Open starts an engine over o.Dir, or over what o brings in its place, and returns when it takes commands and makes calls. It returns
+// ErrLocked when another process holds the directory, ErrDamaged and ErrDiskLow for what they say. ctx bounds the opening alone.
+func Open(ctx context.Context, o Options) (*Posthorn, error) {
+	built, caller, err := o.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(ctx, built)
+	if err != nil {
+		return nil, errors.Join(err, closeIf(caller))
+	}
+	p := &Posthorn{Engine: e, caller: caller}
+	if o.Store == nil {
+		p.store, _ = built.Store.(*badgerstore.Store)
+	}
+	return p, nil
+}
+
+// Shutdown refuses commands, lets the attempts under way finish until ctx ends, records them, and closes everything. What ctx cuts off
+// is attempted again after the next start. It is idempotent.
+func (p *Posthorn) Shutdown(ctx context.Context) error {
+	return errors.Join(p.Engine.Shutdown(ctx), closeIf(p.caller))
+}
+
+// Close is Shutdown without waiting for attempts under way. It is idempotent, and safe after Shutdown.
+func (p *Posthorn) Close() error {
+	return errors.Join(p.Engine.Close(), closeIf(p.caller))
+}
+
+func closeIf(c io.Closer) error {
+	if c == nil {
+		return nil
+	}
+	return c.Close()
+}
