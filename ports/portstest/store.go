@@ -25,7 +25,8 @@ type StoreOptions struct {
 // Store is the conformance suite of ports.Store: an adapter is right when it passes, also under the race detector.
 // Its subtests run in parallel and open a store each.
 func Store(t *testing.T, o StoreOptions) {
-	for _, s := range storeTests {
+	t.Helper()
+	for _, s := range storeTests() {
 		if s.durable && !o.Durable {
 			continue
 		}
@@ -43,38 +44,42 @@ func Store(t *testing.T, o StoreOptions) {
 	})
 }
 
-// storeTests are the suite, by the sentence of the contract that each holds.
-var storeTests = []struct {
+// A storeTest holds one sentence of the contract.
+type storeTest struct {
 	name    string
-	durable bool
+	durable bool // it is for durable stores only
 	run     func(*bench)
-}{
-	{"ApplyStoresEverything", false, testApplyStoresEverything},
-	{"ApplyWithoutEntries", false, testApplyWithoutEntries},
-	{"ApplyOutOfOrder", false, testApplyOutOfOrder},
-	{"ApplyTooLarge", false, testApplyTooLarge},
-	{"ApplyAtItsLimits", false, testApplyAtItsLimits},
-	{"ApplyKeyTwice", false, testApplyKeyTwice},
-	{"ApplyDeletes", false, testApplyDeletes},
-	{"ApplyEndedContext", false, testApplyEndedContext},
-	{"ApplyLeavesSlices", false, testApplyLeavesSlices},
-	{"EmptyStore", false, testEmptyStore},
-	{"Get", false, testGet},
-	{"ScanBounds", false, testScanBounds},
-	{"ScanOrderIsBytewise", false, testScanOrder},
-	{"ScanStopsEarly", false, testScanStops},
-	{"EntriesAfter", false, testEntriesAfter},
-	{"EntriesKeepNumericOrder", false, testEntriesOrder},
-	{"ViewReturnsTheError", false, testViewError},
-	{"ViewEndedContext", false, testViewEndedContext},
-	{"ViewIsASnapshot", false, testSnapshot},
-	{"ViewsNest", false, testViewsNest},
-	{"ViewsBesideApply", false, testConcurrent},
-	{"Closed", false, testClosed},
-	{"CloseWaitsForViews", false, testCloseWaits},
-	{"CloseManyTimes", false, testCloseMany},
-	{"ReopenKeepsEverything", true, testReopen},
-	{"ReopenContinues", true, testReopenContinues},
+}
+
+func storeTests() []storeTest {
+	return []storeTest{
+		{"ApplyStoresEverything", false, testApplyStoresEverything},
+		{"ApplyWithoutEntries", false, testApplyWithoutEntries},
+		{"ApplyOutOfOrder", false, testApplyOutOfOrder},
+		{"ApplyTooLarge", false, testApplyTooLarge},
+		{"ApplyAtItsLimits", false, testApplyAtItsLimits},
+		{"ApplyKeyTwice", false, testApplyKeyTwice},
+		{"ApplyDeletes", false, testApplyDeletes},
+		{"ApplyEndedContext", false, testApplyEndedContext},
+		{"ApplyLeavesSlices", false, testApplyLeavesSlices},
+		{"EmptyStore", false, testEmptyStore},
+		{"Get", false, testGet},
+		{"ScanBounds", false, testScanBounds},
+		{"ScanOrderIsBytewise", false, testScanOrder},
+		{"ScanStopsEarly", false, testScanStops},
+		{"EntriesAfter", false, testEntriesAfter},
+		{"EntriesKeepNumericOrder", false, testEntriesOrder},
+		{"ViewReturnsTheError", false, testViewError},
+		{"ViewEndedContext", false, testViewEndedContext},
+		{"ViewIsASnapshot", false, testSnapshot},
+		{"ViewsNest", false, testViewsNest},
+		{"ViewsBesideApply", false, testConcurrent},
+		{"Closed", false, testClosed},
+		{"CloseWaitsForViews", false, testCloseWaits},
+		{"CloseManyTimes", false, testCloseMany},
+		{"ReopenKeepsEverything", true, testReopen},
+		{"ReopenContinues", true, testReopenContinues},
+	}
 }
 
 // A bench is one store on the test bench.

@@ -1,0 +1,60 @@
+package badgerstore
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"posthorn/ports"
+)
+
+// TestDiskLow lets the disk fill up and be cleared again.
+func TestDiskLow(t *testing.T) {
+	t.Parallel()
+	var free atomic.Uint64
+	free.Store(1 << 30)
+	o := testOptions(t.TempDir())
+	o.DiskFloor = 0 // the default
+	o.freeSpace = func(string) (uint64, error) { return free.Load(), nil }
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1, 3)
+
+	free.Store(DefaultDiskFloor - 1)
+	err = s.Apply(t.Context(), numbered(4))
+	if !errors.Is(err, ports.ErrDiskLow) || !strings.Contains(err.Error(), "255 MiB free, at least 256 MiB are needed; make room") {
+		t.Errorf("Apply returned %v, want %v with the numbers", err, ports.ErrDiskLow)
+	}
+	if n, err := whole(s); n != 3 || err != nil { // it goes on to read
+		t.Errorf("the store holds the commits to %d, want 3: %v", n, err)
+	}
+
+	free.Store(DefaultDiskFloor)
+	fill(t, s, 4, 4)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	free.Store(0)
+	if _, err := Open(t.Context(), o); !errors.Is(err, ports.ErrDiskLow) {
+		t.Errorf("Open returned %v, want %v", err, ports.ErrDiskLow)
+	}
+	o.freeSpace = func(string) (uint64, error) { return 0, io.ErrUnexpectedEOF }
+	if _, err := Open(t.Context(), o); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Open returned %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+func TestFreeSpace(t *testing.T) {
+	t.Parallel()
+	if free, err := freeSpace(t.TempDir()); err != nil || free == 0 {
+		t.Errorf("freeSpace returned %d, %v", free, err)
+	}
+	if _, err := freeSpace("/proc/self/no such place"); err == nil {
+		t.Error("freeSpace of a place that does not exist returned no error")
+	}
+}
