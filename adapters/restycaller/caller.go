@@ -1,0 +1,217 @@
+// Package restycaller is the [ports.Caller] over go-resty: one HTTP attempt, no retry, no redirect, no cookies, a bounded
+// answer, and a dial that refuses private addresses.
+//
+// The proxy variables of the environment (HTTP_PROXY, HTTPS_PROXY) are not heeded: a proxy would dial in our place, past the
+// guard. Whoever must go through one gives the engine a Caller of their own.
+//
+// Read next: guard.go for what may be dialled, classify.go for how failures are told apart.
+package restycaller
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"posthorn/ports"
+)
+
+// Options of a Caller. The zero value works, and refuses private addresses.
+type Options struct {
+	// Allow may be called although the guard would refuse it.
+	Allow Targets
+	// AllowPrivate switches the guard off: everything may be called. It is what --dev sets.
+	AllowPrivate bool
+	// ConnectTimeout bounds the name lookup with the connection, and once more the TLS handshake. 0 means 5 s.
+	ConnectTimeout time.Duration
+	// MaxResponse is how many bytes of a response body are kept. 0 means 16 KiB.
+	MaxResponse int
+	// RootCAs are the authorities trusted for https, in place of the system's. Nil means the system's.
+	RootCAs *x509.CertPool
+}
+
+const (
+	defaultConnectTimeout = 5 * time.Second
+	defaultMaxResponse    = 16 << 10
+)
+
+// The pool of idle connections. A host has one for each of the 64 calls that a lane may have in flight, all hosts together twice
+// the engine's window of 1,024 calls. There is no limit on busy connections a host: calls that wait for one would use up their
+// timeout, and slow webhooks would harm others on the same host.
+const (
+	maxIdle        = 2048
+	maxIdlePerHost = 64
+	idleTimeout    = 60 * time.Second
+)
+
+// maxResponseHeader bounds what a receiver can make us hold in memory before its body begins; Go's default is 10 MiB.
+const maxResponseHeader = 64 << 10
+
+// A quiet HTTP/2 connection is probed, so that one whose other end has vanished is not used for call after call.
+const (
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+// A Caller makes HTTP attempts with one pool of connections. Make one with [New].
+type Caller struct {
+	client      *resty.Client
+	transport   *http.Transport
+	maxResponse int
+}
+
+// New returns a caller. It starts no goroutine; connections do, until Close or a minute of idleness.
+func New(o Options) (*Caller, error) {
+	if o.ConnectTimeout < 0 || o.MaxResponse < 0 {
+		return nil, fmt.Errorf("caller options refused: ConnectTimeout %s or MaxResponse %d is negative; give 0 for the default",
+			o.ConnectTimeout, o.MaxResponse)
+	}
+
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = defaultConnectTimeout
+	}
+
+	if o.MaxResponse == 0 {
+		o.MaxResponse = defaultMaxResponse
+	}
+
+	transport := newTransport(o)
+
+	return &Caller{client: newClient(transport), transport: transport, maxResponse: o.MaxResponse}, nil
+}
+
+func newTransport(o Options) *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil, // see the package comment
+		DialContext:            newGuard(o).dial,
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    o.ConnectTimeout,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		DisableCompression:     true, // the answer is kept as sent, and cannot swell
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+	}
+}
+
+func newClient(transport http.RoundTripper) *resty.Client {
+	// Resty's own NoRedirectPolicy makes an error of a 3xx, and its New a cookie jar.
+	hc := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+
+	return resty.NewWithClient(hc).
+		SetDisableWarn(true).
+		SetDoNotParseResponse(true). // the body is read here, with a limit
+		SetPreRequestHook(sendExactly)
+}
+
+// Close closes the idle connections; those in use close with their calls. It is idempotent, and never fails.
+func (c *Caller) Close() error {
+	c.transport.CloseIdleConnections()
+
+	return nil
+}
+
+// Call implements [ports.Caller]. The header Host is not sent: it is always that of the URL.
+func (c *Caller) Call(ctx context.Context, r ports.Request) ports.Reply {
+	start := time.Now()
+	reply := c.attempt(ctx, r)
+	reply.Took = time.Since(start)
+
+	return reply
+}
+
+func (c *Caller) attempt(parent context.Context, r ports.Request) ports.Reply {
+	target, header, err := prepare(r)
+	if err != nil {
+		return ports.Reply{Class: ports.ClassInternal, Error: oneLine(err.Error())}
+	}
+
+	ctx, cancel := context.WithTimeout(context.WithValue(parent, exactHeader{}, header), r.Timeout)
+	defer cancel()
+
+	call := call{ctx: ctx, parent: parent, origin: origin(target), timeout: r.Timeout}
+
+	res, err := c.client.R().SetContext(ctx).SetBody(bytes.NewReader(r.Body)).Post(r.URL)
+	if err != nil {
+		return call.failed(err)
+	}
+
+	return c.read(call, res.RawResponse, cancel)
+}
+
+// prepare checks what would make the request fail for a fault of ours, so that every later failure is the network's or the
+// receiver's.
+func prepare(r ports.Request) (*url.URL, http.Header, error) {
+	target, err := url.Parse(r.URL)
+	if err != nil {
+		if parsing, ok := errors.AsType[*url.Error](err); ok {
+			err = parsing.Err // without the URL, which may hold secrets
+		}
+
+		return nil, nil, fmt.Errorf("call refused: its URL cannot be read: %w; register the webhook with another URL", err)
+	}
+
+	if target.Scheme != "http" && target.Scheme != "https" || target.Hostname() == "" {
+		return nil, nil, fmt.Errorf("call to %s refused: the URL is not http or https with a host; register the webhook with another URL",
+			origin(target))
+	}
+
+	header := make(http.Header, len(r.Header)+1)
+	header["User-Agent"] = nil // or Go sends its own
+
+	for name, value := range r.Header {
+		if !isToken(name) || !isFieldValue(value) {
+			return nil, nil, fmt.Errorf("call to %s refused: the header %q has characters that HTTP forbids, in name or value; change it",
+				origin(target), cut(name, 64))
+		}
+
+		header.Set(name, value)
+	}
+
+	return target, header, nil
+}
+
+// isToken says whether s may be a header's name (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	const allowed = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+	return s != "" && strings.Trim(s, allowed) == ""
+}
+
+// isFieldValue says whether s may be a header's value (RFC 9110, section 5.5): no control characters but the tab.
+func isFieldValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// exactHeader is the context key of a request's headers.
+type exactHeader struct{}
+
+// sendExactly is the last to touch a request. It takes away the headers that resty adds (User-Agent, Accept, a guessed
+// Content-Type). And it takes away GetBody where net/http would by itself send a POST twice: it does so on a broken connection if a
+// header says that the request is idempotent.
+func sendExactly(_ *resty.Client, r *http.Request) error {
+	header, _ := r.Context().Value(exactHeader{}).(http.Header)
+	r.Header = header
+
+	if header["Idempotency-Key"] != nil || header["X-Idempotency-Key"] != nil {
+		r.GetBody = nil
+	}
+
+	return nil
+}
+
+// origin is as much of a URL as may stand in an error: neither path nor query, which hold tokens, nor user and password.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
