@@ -1,0 +1,121 @@
+package harness
+
+import (
+	"hash/maphash"
+	"time"
+)
+
+// A ledger counts the deliveries of one path. The receiver's mutex guards it.
+//
+// Ids are held as 128-bit keyed hashes, so that a million of them cost about 50 MB and the garbage collector has nothing to
+// follow in them; two ids fall together with a probability of 1e-26 for a million.
+type ledger struct {
+	seen                         map[idKey]tally
+	deliveries                   int
+	unnamed, retries, duplicates int
+	verified, bad                int
+	first, last                  time.Time
+	duplicateIDs                 []string
+	badDeliveries                []Delivery
+}
+
+// named is how many duplicates and bad deliveries a ledger can name; beyond it they are only counted.
+const named = 1000
+
+type idKey [2]uint64
+
+type tally struct {
+	n        uint32
+	answered bool // with a 2xx
+}
+
+type hasher [2]maphash.Seed
+
+func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
+
+func (h hasher) key(id string) idKey {
+	return idKey{maphash.String(h[0], id), maphash.String(h[1], id)}
+}
+
+// add counts a delivery, fills in what the ledger knows of earlier ones, and notes if this one is answered with a 2xx at once.
+func (l *ledger) add(d *Delivery, key idKey, answered bool) {
+	l.deliveries++
+	if l.first.IsZero() || d.At.Before(l.first) {
+		l.first = d.At
+	}
+	if d.At.After(l.last) {
+		l.last = d.At
+	}
+	l.addID(d, key, answered)
+	l.addChecks(d)
+}
+
+func (l *ledger) addID(d *Delivery, key idKey, answered bool) {
+	if d.ID == "" {
+		l.unnamed++
+		return
+	}
+	t := l.seen[key]
+	d.Repeat, d.Duplicate = int(t.n), t.answered
+	switch {
+	case t.answered:
+		l.duplicates++
+		if len(l.duplicateIDs) < named {
+			l.duplicateIDs = append(l.duplicateIDs, d.ID)
+		}
+	case t.n > 0:
+		l.retries++
+	}
+	t.n++
+	t.answered = t.answered || answered
+	l.seen[key] = t
+}
+
+func (l *ledger) addChecks(d *Delivery) {
+	switch {
+	case d.Bad():
+		l.bad++
+		if len(l.badDeliveries) < named {
+			slim := *d
+			slim.Body, slim.Header = nil, nil
+			l.badDeliveries = append(l.badDeliveries, slim)
+		}
+	case d.Verified():
+		l.verified++
+	}
+}
+
+// answered notes a 2xx that went out after a wait.
+func (l *ledger) answered(key idKey) {
+	if t, ok := l.seen[key]; ok {
+		t.answered = true
+		l.seen[key] = t
+	}
+}
+
+// A ring keeps the last deliveries. The receiver's mutex guards it.
+type ring struct {
+	size int
+	all  []Delivery
+	next int // where the oldest stands once the ring is full
+}
+
+func (r *ring) add(d *Delivery) {
+	switch {
+	case r.size <= 0:
+	case len(r.all) < r.size:
+		r.all = append(r.all, *d)
+	default:
+		r.all[r.next] = *d
+		r.next = (r.next + 1) % r.size
+	}
+}
+
+// each yields the kept deliveries, oldest first.
+func (r *ring) each(yield func(*Delivery) bool) {
+	for i := range r.all {
+		if !yield(&r.all[(r.next+i)%len(r.all)]) {
+			return
+		}
+	}
+}

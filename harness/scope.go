@@ -1,0 +1,81 @@
+package harness
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// A scope is a part of what a receiver hears: all of it, or one path. Receiver and Endpoint have its methods.
+type scope struct {
+	r       *Receiver
+	path    string // empty: all paths
+	secret  atomic.Pointer[verifier]
+	replies replies
+}
+
+func (s *scope) covers(d *Delivery) bool { return s.path == "" || s.path == d.Path }
+
+// SetSecret says what deliveries are verified with from now on; those that came before stay as they are. A secret that begins
+// with whsec_ demands the headers of Standard Webhooks v1. With it, or with any other text, a body that names a resource at its
+// top ("resourceId") must also have the right "token": lower-case hex of HMAC-SHA256, keyed by the text of the secret, over
+// resourceId and triggeredAt. An empty secret ends verifying; an endpoint without one uses the receiver's.
+func (s *scope) SetSecret(secret string) error {
+	if secret == "" {
+		s.secret.Store(nil)
+		return nil
+	}
+	v, err := newVerifier(secret, s.r.opts.Tolerance)
+	if err != nil {
+		return err
+	}
+	s.secret.Store(v)
+	return nil
+}
+
+func (s *scope) verifier() *verifier {
+	if v := s.secret.Load(); v != nil {
+		return v
+	}
+	return s.r.secret.Load()
+}
+
+// Reply scripts the next answers, after those that are scripted already. They are used first in, first out, each as often as its
+// Times says; when none is left the last one with Keep is used; then those of the receiver, if this is an endpoint; then 204.
+func (s *scope) Reply(replies ...Reply) {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.replies.add(replies)
+}
+
+// Deliveries are the last ones, oldest first, at most Options.Keep for the whole receiver. The slice is the caller's.
+func (s *scope) Deliveries() []Delivery {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	var all []Delivery
+	for d := range s.r.kept.each {
+		if s.covers(d) {
+			all = append(all, *d)
+		}
+	}
+	return all
+}
+
+// ledgers are those of the scope, in the order of their paths. The caller holds the lock.
+func (s *scope) ledgers() []*ledger {
+	if s.path != "" {
+		return []*ledger{&s.r.Endpoint(s.path).ledger}
+	}
+	var all []*Endpoint
+	s.r.endpoints.Range(func(_, v any) bool {
+		e, _ := v.(*Endpoint) // nothing else is stored
+		all = append(all, e)
+		return true
+	})
+	slices.SortFunc(all, func(a, b *Endpoint) int { return strings.Compare(a.path, b.path) })
+	ledgers := make([]*ledger, len(all))
+	for i, e := range all {
+		ledgers[i] = &e.ledger
+	}
+	return ledgers
+}
