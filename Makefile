@@ -1,0 +1,97 @@
+# Everything here needs Go, git and make, and nothing else. `make help` lists the targets.
+
+GOLANGCI_LINT := 2.15.0
+GOVULNCHECK   := 1.9.0
+
+# Where `make run` keeps its data, and where it listens.
+DATA   ?= bin/data
+LISTEN ?= 127.0.0.1:8080
+
+# How long `make fuzz` gives to each target, and what else `make bench` is told (see `go run ./bench -h`).
+FUZZTIME  ?= 10s
+BENCHARGS ?=
+
+# The database of vulnerabilities that `make vuln` reads; VULNDB=file:///path is a copy, where vuln.go.dev cannot be reached.
+VULNDB ?= https://vuln.go.dev
+
+VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOLS   := $(CURDIR)/bin/tools
+LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
+VULN    := $(TOOLS)/govulncheck-$(GOVULNCHECK)
+
+# The race detector needs cgo and a C compiler; without them the tests run all the same.
+RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${CGO_ENABLED:-1} go env CGO_ENABLED)" = 1 ] && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run build test test/short lint fmt check fuzz vuln bench bench/latency bench/isolation clean FORCE
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## Show one candidate's way: an engine, a receiver, a call delivered, one retried. Ctrl-C ends it.
+	go run ./cmd/posthorn demo
+
+run: ## Serve on LISTEN with the data in DATA, in development mode.
+	go run ./cmd/posthorn serve --dev --data $(DATA) --listen $(LISTEN)
+
+build: bin/posthorn ## Build bin/posthorn, stamped with the version.
+
+# Go knows better than make what has changed.
+bin/posthorn: FORCE
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/posthorn
+
+test: ## Run all tests, with the race detector where there is a C compiler.
+	$(if $(RACE),,@echo 'no C compiler, or cgo is off: the tests run without the race detector')
+	go test $(RACE) ./...
+
+test/short: ## Run the tests without the race detector and without the long ones.
+	go test -short ./...
+
+lint: $(LINT) ## Check form and habits with the pinned golangci-lint.
+	$(LINT) run ./...
+
+fmt: $(LINT) ## Rewrite the sources in the form that lint asks for.
+	$(LINT) fmt ./...
+
+check: lint test vuln ## Run all gates that a change must pass: lint, test, vuln.
+
+fuzz: ## Run each fuzz target for FUZZTIME.
+	@list=$$(go test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; echo "$$list" | \
+	awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
+	while read -r pkg name; do \
+		echo "fuzz $$pkg $$name for $(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	done
+
+# Only a database that cannot be reached is forgiven; a vulnerability found, or a scan that broke, is not.
+vuln: $(VULN) ## Look for known vulnerabilities in what is called, if the database can be reached.
+	@out=$$($(VULN) -db '$(VULNDB)' ./... 2>&1); code=$$?; \
+	case "$$code $$out" in \
+	'1 '*'fetching vulnerabilities'*) echo 'vuln: NOT CHECKED, the database $(VULNDB) cannot be reached; give a copy with VULNDB=file:///path' ;; \
+	*) echo "$$out"; exit $$code ;; \
+	esac
+
+bench: build ## Measure delivered/s against raw net/http, three interleaved runs (about 3 minutes).
+	go run ./bench rate $(BENCHARGS)
+
+bench/latency: build ## Measure accept and arrival at a steady rate, open loop.
+	go run ./bench latency $(BENCHARGS)
+
+bench/isolation: build ## Measure a healthy webhook beside hanging and dead ones.
+	go run ./bench isolation $(BENCHARGS)
+
+clean: ## Remove what was built; the data of `make run` stays.
+	rm -rf bin/posthorn bin/tools
+
+$(LINT):
+	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT))
+
+$(VULN):
+	$(call install,golang.org/x/vuln/cmd/govulncheck@v$(GOVULNCHECK))
+
+# A tool is named with its version, so that a new pin is a new file. $(1) is the package to install as $@.
+define install
+	@mkdir -p $(TOOLS)/new
+	GOBIN=$(TOOLS)/new go install $(1)
+	@mv $(TOOLS)/new/* $@ && rmdir $(TOOLS)/new
+endef
