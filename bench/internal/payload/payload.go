@@ -1,0 +1,62 @@
+// Package payload makes the bodies that the benchmark sends, each with its number inside, and finds the number again in
+// what arrives. Read next: package load, which sends them.
+package payload
+
+import (
+	"bytes"
+	"fmt"
+)
+
+const (
+	marker = "bench-" // before the number, in the candidate's email
+	digits = 9        // of the number, always as many, so that a body is numbered in place
+
+	// DeliveredSize is the length of a delivered body: that of a plain candidate of the system that we replace, and of the
+	// measurements of other systems that we compare with.
+	DeliveredSize = 409
+)
+
+// Candidate is what is posted to POST /candidates, for a company; the body delivered for it has about DeliveredSize bytes.
+func Candidate(company string) []byte {
+	return fmt.Appendf(nil, `{"companyId":%q,"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}`, company)
+}
+
+// Message is what is posted to POST /v1/companies/{company}/messages.
+func Message(eventType string) []byte {
+	return fmt.Appendf(nil, `{"eventType":%q,"data":{"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}}`, eventType)
+}
+
+// Delivered is a body as the receiver gets it, exactly DeliveredSize bytes. The raw baselines send it.
+func Delivered() []byte {
+	const head = `{"resource":{"id":"cand_01JD0000000000000000000000","type":"candidate","email":"bench-000000000@example.com",` +
+		`"firstName":"Ada","lastName":"Lovelace","createdAt":"2026-01-01T00:00:00.000Z"},` +
+		`"resourceId":"cand_01JD0000000000000000000000","resourceType":"candidate","triggeredAt":"2026-01-01T00:00:00.000Z",` +
+		`"token":"`
+	const tail = `"}`
+	token := bytes.Repeat([]byte("a"), DeliveredSize-len(head)-len(tail))
+	return append(append([]byte(head), token...), tail...)
+}
+
+// Number writes n, from 0 to 999,999,999, over the number in body, a body of this package or a copy of one.
+func Number(body []byte, n int) {
+	at := bytes.Index(body, []byte(marker)) + len(marker)
+	for i := at + digits - 1; i >= at; i-- {
+		body[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
+
+// Find returns the number in a body that was numbered, and whether there is one.
+func Find(body []byte) (n int, ok bool) {
+	at := bytes.Index(body, []byte(marker))
+	if at < 0 || len(body) < at+len(marker)+digits {
+		return 0, false
+	}
+	for _, c := range body[at+len(marker):][:digits] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
