@@ -73,6 +73,12 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 		return nil, nil
 	}
 	f := &flight{item: l.pop(), lane: l, begun: time.Now()}
+	if f.Fresh != nil {
+		ls.fresh--
+		if f.voided != ls.voided {
+			f.Fresh = nil
+		}
+	}
 	ls.flights[f.Call] = f
 	l.flights++
 	ls.held[l.pace]++
@@ -103,10 +109,14 @@ func (ls *lanes) setPace(l *lane, p pace) {
 // unpark gives lanes that wait for their share another turn.
 func (ls *lanes) unpark(now time.Time) {
 	for _, p := range []pace{unproven, slow} {
-		n := min(len(ls.parked[p]), max(0, ls.free(p)))
-		for _, l := range ls.parked[p][:n] {
+		room, n := ls.free(p), 0
+		for ; room > 0 && n < len(ls.parked[p]); n++ {
+			l := ls.parked[p][n]
 			l.parked = false
 			ls.settle(l, now)
+			if l.queued {
+				room-- // one that wants nothing any more leaves its room to the next
+			}
 		}
 		ls.parked[p] = slices.Delete(ls.parked[p], 0, n)
 	}
@@ -161,6 +171,7 @@ func (ls *lanes) putBack(fs ...*flight) {
 		ls.again(f)
 	}
 	ls.window = 1
+	ls.unpark(ls.now())
 }
 
 func (ls *lanes) again(f *flight) {
@@ -173,6 +184,7 @@ func (ls *lanes) again(f *flight) {
 		return
 	}
 	f.item.lease++
+	f.Fresh = nil // the row says whether the call is still open
 	f.lane.queue = slices.Insert(f.lane.queue, 0, f.item)
 	ls.settle(f.lane, ls.now())
 }
@@ -200,6 +212,7 @@ func (ls *lanes) lookAfter() {
 			ls.window = 1
 		}
 	}
+	ls.unpark(ls.now())
 }
 
 // underWay counts the flights.

@@ -42,6 +42,7 @@ type lane struct {
 	limit   int
 	flights int
 	queued  bool      // stands in the round
+	idle    bool      // stands among the idle
 	parked  bool      // waits for its pace's share of the window
 	wakeAt  time.Time // stands among the sleepers for this time
 }
@@ -49,7 +50,8 @@ type lane struct {
 // An item is a due call and how often its current attempt has been tasked without an outcome.
 type item struct {
 	core.Due
-	lease int
+	lease  int
+	voided int // Fresh holds as long as lanes.voided is this
 }
 
 func newLane(company, webhook string) *lane {
@@ -57,24 +59,26 @@ func newLane(company, webhook string) *lane {
 }
 
 // add takes over a due call from a commit. It goes straight into the queue when nothing before it can lie in the store only; else
-// the lane remembers to look there.
-func (l *lane) add(d core.Due, now time.Time) {
+// the lane remembers to look there. It tells whether the call is queued.
+func (l *lane) add(it item, now time.Time) bool {
+	d := it.Due
 	if _, ok := l.held[d.Seq]; ok {
-		return
+		return false
 	}
 	if d.At.After(now) {
 		if l.nextDue.IsZero() || d.At.Before(l.nextDue) {
 			l.nextDue = d.At
 		}
 		l.rewind(d)
-		return
+		return false
 	}
 	if l.behind || len(l.queue) >= laneWindow || (!l.nextDue.IsZero() && !d.At.Before(l.nextDue)) {
 		l.behind = true
 		l.rewind(d)
-		return
+		return false
 	}
-	l.push(item{Due: d})
+	l.push(it)
+	return true
 }
 
 func (l *lane) push(it item) {
@@ -157,10 +161,14 @@ func (l *lane) learn(class ports.Class, took time.Duration) pace {
 	return quick
 }
 
-// drop empties the lane of a webhook that is not called any more.
-func (l *lane) drop() {
+// drop empties the lane of a webhook that is not called any more, and returns how many of its calls carried their row.
+func (l *lane) drop() (fresh int) {
 	for _, it := range l.queue {
 		delete(l.held, it.Seq)
+		if it.Fresh != nil {
+			fresh++
+		}
 	}
 	l.queue, l.closed, l.behind, l.nextDue = nil, true, false, time.Time{}
+	return fresh
 }

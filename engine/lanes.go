@@ -12,6 +12,7 @@ const (
 	maxWindow  = 1024
 	slowShare  = maxWindow / 4 // held by slow lanes together
 	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
+	maxFresh   = 4096          // queued calls that carry their row, under 1 KiB each
 	maxIdle    = 10_000        // lanes kept without work, for what they have learnt
 )
 
@@ -28,6 +29,8 @@ type lanes struct {
 	sleepers sleepers
 	window   int // below maxWindow while the bus is in doubt
 	wake     chan struct{}
+	fresh    int       // due calls in queues that carry their row
+	voided   int       // counts commits that may have ended a queued call: what came before has to be read again
 	latest   time.Time // the newest event's time
 }
 
@@ -58,16 +61,43 @@ func (ls *lanes) committed(c committed) {
 	for _, o := range c.outcomes {
 		ls.land(o)
 	}
+	reported := make(map[string]struct{}, len(c.outcomes))
+	for _, o := range c.outcomes {
+		reported[o.Call] = struct{}{}
+	}
 	for _, e := range c.events {
 		ls.follow(e.Event)
+		if call, ended := endOf(e.Event); ended {
+			if _, flew := reported[call]; !flew {
+				ls.voided++ // it may stand in a queue
+			}
+		}
 	}
 	now := ls.now()
 	for _, d := range c.dues {
+		if ls.fresh >= maxFresh {
+			d.Fresh = nil
+		}
 		l := ls.lane(d.Company, d.Webhook)
-		l.add(d, now)
+		if l.add(item{Due: d, voided: ls.voided}, now) && d.Fresh != nil {
+			ls.fresh++
+		}
 		ls.settle(l, now)
 	}
 	ls.nudge()
+}
+
+// endOf names the call that an event ends.
+func endOf(e core.Event) (call string, ok bool) {
+	switch e := e.(type) {
+	case core.CallSucceeded:
+		return e.Call, true
+	case core.CallFailed:
+		return e.Call, true
+	case core.CallCancelled:
+		return e.Call, true
+	}
+	return "", false
 }
 
 func (ls *lanes) follow(e core.Event) {
@@ -83,7 +113,7 @@ func (ls *lanes) follow(e core.Event) {
 	l.change++
 	switch e.(type) {
 	case core.WebhookDisabled, core.WebhookDeleted:
-		l.drop()
+		ls.fresh -= l.drop()
 	case core.WebhookEnabled:
 		l.closed, l.cursor, l.behind = false, nil, true
 		ls.settle(l, ls.now())
@@ -106,17 +136,20 @@ func (ls *lanes) settle(l *lane, now time.Time) {
 		ls.round.join(l)
 	case !l.nextDue.IsZero():
 		ls.sleep(l)
-	case l.flights == 0:
+	case l.flights == 0 && !l.idle:
+		l.idle = true
 		ls.idle = append(ls.idle, l)
 		ls.forgetIdle()
 	}
 }
 
-// forgetIdle bounds the lanes without work. The list may name a lane that has work again, or twice; those are passed over.
+// forgetIdle bounds the lanes without work. The list may name a lane that has work again; it is passed over, and named again when
+// it is idle the next time.
 func (ls *lanes) forgetIdle() {
 	for len(ls.idle) > maxIdle {
 		l := ls.idle[0]
 		ls.idle = ls.idle[1:]
+		l.idle = false
 		if l.flights == 0 && len(l.queue) == 0 && !l.behind && l.nextDue.IsZero() && !l.queued {
 			delete(ls.byHook, l.webhook)
 		}

@@ -123,11 +123,7 @@ var errEnded = errors.New("the call needs no attempt")
 
 // build reads what an attempt needs. The snapshot is newer than the flight, so the call's row is in it.
 func (p *pump) build(r ports.Reader, f *flight) (task, error) {
-	value, err := r.Get(core.CallKey(f.Company, f.Due.Call))
-	if err != nil {
-		return task{}, fmt.Errorf("read call %s: %w", f.Due.Call, err)
-	}
-	call, hasData, _, err := core.ParseCall(ports.Pair{Key: f.Key(), Value: value})
+	call, hasData, err := callOf(r, f)
 	if err != nil {
 		return task{}, err
 	}
@@ -148,6 +144,20 @@ func (p *pump) build(r ports.Reader, f *flight) (task, error) {
 		Company: call.Company, Call: call.ID, Message: call.Message, Attempt: call.AttemptCount + 1, Lease: f.lease + 1,
 		StartBy: startBy, URL: to.url, Timeout: to.timeout, Secret: to.secret, Body: body,
 	}, nil
+}
+
+// callOf returns the call of a flight: the one that its commit left, or what the store has.
+func callOf(r ports.Reader, f *flight) (core.Call, bool, error) {
+	if f.Fresh != nil {
+		return f.Fresh.Call, f.Fresh.HasData, nil
+	}
+	k := core.CallKey(f.Company, f.Due.Call)
+	value, err := r.Get(k)
+	if err != nil {
+		return core.Call{}, false, fmt.Errorf("read call %s: %w", f.Due.Call, err)
+	}
+	call, hasData, _, err := core.ParseCall(ports.Pair{Key: k, Value: value})
+	return call, hasData, err
 }
 
 // unbuilt deals with a call that cannot be attempted: nothing is to be done for an ended one; one whose content is not kept any more
@@ -182,6 +192,9 @@ func (p *pump) target(r ports.Reader, l *lane) (target, error) {
 		return *known, nil
 	}
 	w, secret, err := readWebhook(r, p.wire.sealer, l.company, l.webhook)
+	if errors.Is(err, ports.ErrNotFound) {
+		return target{}, errEnded // deleted: a job cancels its calls, which is not for want of content
+	}
 	if err != nil {
 		return target{}, err
 	}

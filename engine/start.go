@@ -50,7 +50,9 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.wire = &wire{bus: o.Bus, sealer: sealer, prefix: o.TopicPrefix, engine: started.Engine, epoch: started.Epoch}
+	if e.wire, err = newWire(o.Bus, sealer, o.TopicPrefix, started); err != nil {
+		return nil, err
+	}
 	newID := func() string { return ulid.Make().String() }
 	e.dispatcher = newDispatcher(e.wire, o, newID)
 	e.dispatcher.rejected, e.dispatcher.dropped = e.rejected, e.news.tell

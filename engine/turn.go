@@ -26,7 +26,7 @@ type turn struct {
 // accepts get at least a quarter of the batch.
 func (t *turn) decide(r ports.Reader, first *command) error {
 	t.seq = t.writer.seq
-	t.state = core.NewState(r.Get)
+	t.state = core.NewState(r.Get).WithCache(t.rows)
 	b := &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: map[string][]byte{}}
 	outcomes := 0
 	for c := first; c != nil; {

@@ -2,10 +2,11 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"posthorn/engine/core"
 	"posthorn/ports"
@@ -28,16 +29,16 @@ const (
 
 // A task asks a dispatcher for one attempt, and carries all that it needs.
 type task struct {
-	Company string        `json:"company"`
-	Call    string        `json:"call"`
-	Message string        `json:"message"`
-	Attempt int           `json:"attempt"`
-	Lease   int           `json:"lease"`
-	StartBy time.Time     `json:"startBy"`
-	URL     string        `json:"url"`
-	Timeout time.Duration `json:"timeout"`
-	Secret  string        `json:"secret"`
-	Body    []byte        `json:"body"`
+	Company string        `cbor:"1,keyasint"`
+	Call    string        `cbor:"2,keyasint"`
+	Message string        `cbor:"3,keyasint"`
+	Attempt int           `cbor:"4,keyasint"`
+	Lease   int           `cbor:"5,keyasint"`
+	StartBy time.Time     `cbor:"6,keyasint"`
+	URL     string        `cbor:"7,keyasint"`
+	Timeout time.Duration `cbor:"8,keyasint"`
+	Secret  string        `cbor:"9,keyasint"`
+	Body    []byte        `cbor:"10,keyasint"`
 }
 
 // A wire names, seals and numbers what one engine puts on the bus.
@@ -47,6 +48,18 @@ type wire struct {
 	prefix string
 	engine string
 	epoch  uint64
+
+	encoding cbor.EncMode
+}
+
+// newWire returns a wire whose envelopes are CBOR (RFC 8949): bodies travel as they are, and fields by number, so that a later version
+// can add some.
+func newWire(bus ports.Bus, s sealer, prefix string, started core.EngineStarted) (*wire, error) {
+	encoding, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
+	if err != nil {
+		return nil, fmt.Errorf("open engine: %w", err)
+	}
+	return &wire{bus: bus, sealer: s, prefix: prefix, engine: started.Engine, epoch: started.Epoch, encoding: encoding}, nil
 }
 
 func (w *wire) topic(name string) string { return w.prefix + "." + w.engine + "." + name }
@@ -55,7 +68,7 @@ func (w *wire) topic(name string) string { return w.prefix + "." + w.engine + ".
 func (w *wire) purpose(topic, epoch string) string { return topic + "/" + w.engine + "/" + epoch }
 
 func (w *wire) publish(ctx context.Context, name, id string, content any) error {
-	data, err := json.Marshal(content)
+	data, err := w.encoding.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
@@ -80,7 +93,7 @@ func (w *wire) read(name string, e ports.Envelope, content any) (uint64, error) 
 	if err != nil {
 		return 0, fmt.Errorf("open envelope %s: %w; give all processes the same key", core.Show(e.ID), err)
 	}
-	if err := json.Unmarshal(data, content); err != nil {
+	if err := cbor.Unmarshal(data, content); err != nil {
 		return 0, fmt.Errorf("decode envelope %s: %w", core.Show(e.ID), err)
 	}
 	return epoch, nil

@@ -19,6 +19,7 @@ const (
 	maxOutcomes    = 4096
 	maxWait        = time.Second // an accept that has waited longer is refused: its caller has better things to do
 	maxBatch       = 1024        // commands
+	maxCached      = 8192        // rows of open calls, under 1 KiB each; at most twice as many are held
 )
 
 // A command is one decision waiting for its turn. decide is called once, by the writer; it reads the batch and returns what
@@ -62,6 +63,7 @@ type writer struct {
 	codec    *core.Codec
 	inputs   *inputs
 	index    *index
+	rows     *core.Cache
 	onCommit func(committed)
 
 	accepts, outcomes chan *command
@@ -90,7 +92,7 @@ type committed struct {
 
 func newWriter(store ports.Store, in *inputs, onCommit func(committed)) *writer {
 	return &writer{
-		store: store, codec: core.NewCodec(), inputs: in, index: newIndex(), onCommit: onCommit,
+		store: store, codec: core.NewCodec(), inputs: in, index: newIndex(), rows: core.NewCache(maxCached), onCommit: onCommit,
 		accepts: make(chan *command, maxAccepts), outcomes: make(chan *command, maxOutcomes),
 		stop: make(chan struct{}), failed: make(chan struct{}),
 	}
@@ -223,7 +225,8 @@ func (w *writer) turn(first *command) error {
 	w.diskLow.Store(errors.Is(err, ports.ErrDiskLow))
 	switch {
 	case errors.Is(err, ports.ErrDiskLow), errors.Is(err, ports.ErrTooLarge):
-		w.index.forget() // nothing was stored, but the index had followed the batch
+		w.index.forget() // nothing was stored, but index and rows had followed the batch
+		w.rows.Forget()
 		t.answer(fmt.Errorf("store a batch of %d commands: %w", len(t.commands), err))
 		return nil
 	case err != nil:
@@ -231,8 +234,10 @@ func (w *writer) turn(first *command) error {
 	}
 	w.seq, w.last = t.seq, t.now
 	w.lastSeen.Store(w.seq)
+	dues := t.state.Dues()
+	w.rows.Remember(t.state)
 	w.onCommit(committed{
-		events: t.events, dues: t.state.Dues(), outcomes: t.reported(),
+		events: t.events, dues: dues, outcomes: t.reported(),
 		writes: len(commit.Entries) + len(commit.Puts) + len(commit.Deletes), took: time.Since(began),
 	})
 	t.answer(nil)

@@ -50,7 +50,11 @@ func examples() []Event {
 		JobEnded{Job: JobName(7, 0)},
 		KeyUsed{Company: "42", Route: "POST /v1/messages", Key: "k", Fingerprint: "f", Answer: `{"id":"msg_1"}`},
 		KeysExpired{Keys: []UsedKey{{Company: "42", Route: "POST /v1/messages", Key: "k"}}},
-		CandidateCreated{version}, CandidateUpdated{version}, CandidateApplied{version}, CandidateStateChanged{version}, CandidateDeleted{version},
+		CandidateCreated{version},
+		CandidateUpdated{version},
+		CandidateApplied{version},
+		CandidateStateChanged{version},
+		CandidateDeleted{version},
 	}
 }
 
@@ -109,7 +113,9 @@ func (renamedV2) event() {}
 
 func codecV2() *Codec {
 	lift := func(old json.RawMessage) (json.RawMessage, error) {
-		var v1 struct{ Old *string }
+		var v1 struct {
+			Old *string `json:"old"`
+		}
 		if err := json.Unmarshal(old, &v1); err != nil {
 			return nil, err
 		}

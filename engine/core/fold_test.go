@@ -62,11 +62,22 @@ func TestFoldProperties(t *testing.T) {
 		}
 		want := dump(single.rows)
 
-		for name, size := range map[string]int{"in batches": batch, "in one batch": len(list) + 1} {
+		for name, way := range map[string]struct {
+			size  int
+			cache *Cache
+		}{
+			"in batches":              {batch, nil},
+			"in one batch":            {len(list) + 1, nil},
+			"with a cache":            {1, NewCache(1000)},
+			"with a cache of few":     {1, NewCache(1)},
+			"in batches with a cache": {batch, NewCache(2)},
+		} {
 			w := newWorld(t)
+			w.cache = way.cache
+			w.state = w.newState()
 			for i, a := range list {
 				w.act(a)
-				if (i+1)%size == 0 {
+				if (i+1)%way.size == 0 {
 					w.flush()
 				}
 			}
@@ -162,7 +173,27 @@ func (w *world) act(a action) {
 		return
 	}
 	w.record(d)
+	w.checkVault(d)
 	w.checkAnswer(answer)
+}
+
+// checkVault: the vault items of a decision are those that its events name, with their digests, and no others.
+func (w *world) checkVault(d Decision) {
+	w.t.Helper()
+	names := 0
+	for _, e := range d.Events {
+		k, digest, ok := VaultItemOf(e)
+		if !ok {
+			continue
+		}
+		names++
+		if _, err := OpenVaultItem(w.vault[string(k)], digest); err != nil || digest == "" {
+			w.t.Fatalf("%T names the vault item %s: %v", e, showKey(string(k)), err)
+		}
+	}
+	if names != len(d.Vault) {
+		w.t.Fatalf("the events %+v name %d vault items, and %d are stored", d.Events, names, len(d.Vault))
+	}
 }
 
 // checkAnswer: what a command answers is what stands in the rows after it.

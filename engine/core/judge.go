@@ -7,22 +7,22 @@ import (
 	"posthorn/ports"
 )
 
-// An Outcome is what came of one attempt: a ports.Reply with the lease that it was made under.
+// An Outcome is what came of one attempt: a ports.Reply with the lease that it was made under. The tags are its form on the bus.
 type Outcome struct {
-	Company string `json:"company"`
-	Call    string `json:"call"`
-	Attempt int    `json:"attempt"`
+	Company string `cbor:"1,keyasint"`
+	Call    string `cbor:"2,keyasint"`
+	Attempt int    `cbor:"3,keyasint"`
 	// Lease counts how often this attempt was tasked in this epoch; Epoch counts the engine's starts.
-	Lease      int         `json:"lease"`
-	Epoch      uint64      `json:"epoch"`
-	StartedAt  time.Time   `json:"startedAt"`
-	TookMS     int64       `json:"tookMs"`
-	Class      ports.Class `json:"class,omitempty"`
-	Error      string      `json:"error,omitempty"`
-	Status     int         `json:"status,omitempty"`
-	RetryAfter string      `json:"retryAfter,omitempty"`
-	Response   []byte      `json:"response,omitempty"`
-	Truncated  bool        `json:"truncated,omitempty"`
+	Lease      int         `cbor:"4,keyasint"`
+	Epoch      uint64      `cbor:"5,keyasint"`
+	StartedAt  time.Time   `cbor:"6,keyasint"`
+	TookMS     int64       `cbor:"7,keyasint"`
+	Class      ports.Class `cbor:"8,keyasint"`
+	Error      string      `cbor:"9,keyasint"`
+	Status     int         `cbor:"10,keyasint"`
+	RetryAfter string      `cbor:"11,keyasint"`
+	Response   []byte      `cbor:"12,keyasint"`
+	Truncated  bool        `cbor:"13,keyasint"`
 }
 
 // Judge decides what an outcome means for its call. jitter is in [0, 1).

@@ -144,8 +144,9 @@ func (w *world) verdict(o Outcome) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var words []string
-	for _, r := range w.record(d) {
+	recorded := w.record(d)
+	words := make([]string, 0, len(recorded))
+	for _, r := range recorded {
 		words = append(words, w.short(r))
 	}
 	if len(words) == 0 {

@@ -99,6 +99,14 @@ type Due struct {
 	Seq     uint64    // of the call's CallRequested
 	Company string
 	Call    string
+	// Fresh is the call as its commit left it, nil for a due row that was read. It is not part of the row.
+	Fresh *FreshCall
+}
+
+// A FreshCall saves reading a call's row right after its commit.
+type FreshCall struct {
+	Call    Call
+	HasData bool
 }
 
 const dueTail = 1 + 8 + 8 // separator, milliseconds, seq

@@ -128,18 +128,20 @@ func TestParseRefusesDamage(t *testing.T) {
 		t.Errorf("a due value without a call: %v, want %v", err, ports.ErrDamaged)
 	}
 	bad := ports.Pair{Key: []byte("r\x00x"), Value: []byte("{")}
-	_, _, webhookOK, webhook := ParseWebhook(bad)
-	_, _, _, call := ParseCall(bad)
-	_, _, _, resourceOK, resource := ParseResource(bad)
-	_, job := ParseJob(bad)
-	_, _, used := ParseKeyRow(bad)
-	for name, err := range map[string]error{"webhook": webhook, "call": call, "resource": resource, "job": job, "key": used} {
-		if !errors.Is(err, ports.ErrDamaged) {
-			t.Errorf("%s: %v, want %v", name, err, ports.ErrDamaged)
-		}
+	if w, _, ok, err := ParseWebhook(bad); ok || !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("webhook %+v, %v, %v; want %v", w, ok, err, ports.ErrDamaged)
 	}
-	if webhookOK || resourceOK {
-		t.Error("a damaged row is said to exist")
+	if c, _, seqs, err := ParseCall(bad); !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("call %+v, %v, %v; want %v", c, seqs, err, ports.ErrDamaged)
+	}
+	if v, created, _, ok, err := ParseResource(bad); ok || !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("resource %+v, %v, %v, %v; want %v", v, created, ok, err, ports.ErrDamaged)
+	}
+	if job, err := ParseJob(bad); !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("job %+v, %v; want %v", job, err, ports.ErrDamaged)
+	}
+	if k, _, err := ParseKeyRow(bad); !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("key %+v, %v; want %v", k, err, ports.ErrDamaged)
 	}
 }
 
@@ -199,8 +201,10 @@ func TestKeySpaces(t *testing.T) {
 			t.Errorf("%q is a vault item and lies elsewhere", k)
 		}
 	}
-	if within(RebuildMark(), rowFrom, rowTo) || within(RebuildMark(), vaultFrom, vaultTo) {
-		t.Errorf("%q is a mark and lies elsewhere", RebuildMark())
+	for _, k := range [][]byte{RebuildMark(), KeyMark()} {
+		if within(k, rowFrom, rowTo) || within(k, vaultFrom, vaultTo) {
+			t.Errorf("%q is a mark and lies elsewhere", k)
+		}
 	}
 	if from, to := IdempotencyRange(); !within(rows[2], from, to) {
 		t.Errorf("%q is not in the range of idempotency keys", rows[2])

@@ -46,9 +46,8 @@ func resourceBody(kind, id string, fields map[string]json.RawMessage, createdAt 
 	out = append(out, `","type":"`...)
 	out = append(out, kind...)
 	out = append(out, '"', ',')
-	out = append(out, inner[1:len(inner)-1]...)
 	if len(fields) > 0 {
-		out = append(out, ',')
+		out = append(append(out, inner[1:len(inner)-1]...), ',')
 	}
 	out = append(out, `"createdAt":"`...)
 	out = append(out, FormatTime(createdAt)...)

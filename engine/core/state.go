@@ -15,6 +15,7 @@ type State struct {
 	read  func(key []byte) ([]byte, error)
 	cells map[string]*cell
 	dues  map[string]Due
+	cache *Cache // nil for none
 }
 
 // A cell is one row in the overlay.
@@ -29,11 +30,22 @@ func NewState(read func(key []byte) ([]byte, error)) *State {
 	return &State{read: read, cells: map[string]*cell{}, dues: map[string]Due{}}
 }
 
+// WithCache lets the state take rows from a cache instead of reading them.
+func (s *State) WithCache(c *Cache) *State {
+	s.cache = c
+	return s
+}
+
 // load returns the row under key for reading, nil when there is none. Only fold changes what it points to.
 func load[T any](s *State, k []byte) (*T, error) {
 	if c, ok := s.cells[string(k)]; ok {
 		row, _ := c.row.(*T)
 		return row, nil
+	}
+	if row, ok := s.cached(k); ok {
+		s.cells[string(k)] = &cell{row: row, stored: true}
+		typed, _ := row.(*T)
+		return typed, nil
 	}
 	raw, err := s.read(k)
 	if errors.Is(err, ports.ErrNotFound) {
@@ -49,6 +61,13 @@ func load[T any](s *State, k []byte) (*T, error) {
 	}
 	s.cells[string(k)] = &cell{row: row, stored: true}
 	return row, nil
+}
+
+func (s *State) cached(k []byte) (any, bool) {
+	if s.cache == nil {
+		return nil, false
+	}
+	return s.cache.get(string(k))
 }
 
 // change returns the row under key for changing, a zero row when there is none. Only fold calls it.
@@ -115,11 +134,15 @@ func (s *State) Changes() (puts []ports.Pair, deletes [][]byte, err error) {
 	return puts, deletes, nil
 }
 
-// Dues returns the calls that this batch made due, in the order of their rows.
+// Dues returns the calls that this batch made due, in the order of their rows, each with its call.
 func (s *State) Dues() []Due {
 	out := make([]Due, 0, len(s.dues))
 	for _, k := range slices.Sorted(maps.Keys(s.dues)) {
-		out = append(out, s.dues[k])
+		d := s.dues[k]
+		if row, err := s.call(d.Company, d.Call); err == nil {
+			d.Fresh = &FreshCall{Call: row.Call, HasData: row.HasData}
+		}
+		out = append(out, d)
 	}
 	return out
 }

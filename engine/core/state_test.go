@@ -160,8 +160,18 @@ func TestReadErrors(t *testing.T) {
 		t.Errorf("start: %v, want %v", err, fault)
 	}
 	for _, e := range []Event{
-		EngineStarted{}, WebhookRegistered{}, WebhookUpdated{}, WebhookEnabled{}, WebhookDisabled{}, WebhookDeleted{}, CandidateCreated{},
-		CallsPlanned{Webhooks: []string{"wh_1"}}, CallRequested{}, CallAttempted{}, CallSucceeded{}, KeyUsed{},
+		EngineStarted{},
+		WebhookRegistered{},
+		WebhookUpdated{},
+		WebhookEnabled{},
+		WebhookDisabled{},
+		WebhookDeleted{},
+		CandidateCreated{},
+		CallsPlanned{Webhooks: []string{"wh_1"}},
+		CallRequested{},
+		CallAttempted{},
+		CallSucceeded{},
+		KeyUsed{},
 	} {
 		if err := s.Fold(Recorded{Seq: 1, Event: e}); !errors.Is(err, fault) {
 			t.Errorf("fold %T: %v, want %v", e, err, fault)

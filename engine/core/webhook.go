@@ -95,13 +95,13 @@ func checkURL(p *problems, raw string) {
 	case len(raw) > maxURL:
 		p.add("url", "url %s has %d bytes; the most is %d; shorten it", Show(raw), len(raw), maxURL)
 	case err != nil || !printable(raw) || strings.Contains(raw, " "):
-		p.add("url", "url %s cannot be parsed; give an absolute http or https URL", Show(raw))
+		p.add("url", "url %s cannot be parsed; it is plain text without spaces; give an absolute http or https URL", Show(raw))
+	case u.User != nil:
+		p.add("url", "the url holds a user or password; they would stand in the history; use a header or a path of your own")
 	case u.Scheme != "http" && u.Scheme != "https":
 		p.add("url", "url %s has scheme %s; only http and https are called; change it", Show(raw), Show(u.Scheme))
 	case u.Hostname() == "":
 		p.add("url", "url %s has no host; a webhook needs one to be called; add it", Show(raw))
-	case u.User != nil:
-		p.add("url", "the url holds a user or password; they would stand in the history; use a header or a path of your own")
 	case u.Fragment != "":
 		p.add("url", "url %s has a fragment; it is never sent; remove what follows #", Show(raw))
 	}
@@ -119,7 +119,8 @@ func checkEventTypes(p *problems, types []string) {
 	}
 	for _, t := range types {
 		if len(t) > maxEventType || !patternForm.MatchString(t) {
-			p.add("eventTypes", "event type %s is refused; it is words joined by dots, or ends in .*, or is * alone, at most %d bytes; change it",
+			p.add("eventTypes",
+				"event type %s is refused; it is words joined by dots, or ends in .*, or is * alone, at most %d bytes; change it",
 				Show(t), maxEventType)
 		}
 	}

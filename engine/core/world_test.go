@@ -54,6 +54,9 @@ type world struct {
 	seq   uint64
 	codec *Codec
 	state *State // of the batch under way
+	cache *Cache // nil for none
+	// batching leaves the end of the batch to the test.
+	batching bool
 	ids   map[string]int
 	salts int
 	// What has been named so far, oldest first.
@@ -79,7 +82,7 @@ func (w *world) newState() *State {
 			return value, nil
 		}
 		return nil, ports.ErrNotFound
-	})
+	}).WithCache(w.cache)
 }
 
 // ID counts: wh_1, wh_2.
@@ -179,6 +182,9 @@ func (w *world) flush() (puts []ports.Pair, deletes [][]byte) {
 		w.t.Fatalf("Dues differ from the due rows that were put (-rows +Dues):\n%s", diff)
 	}
 	apply(w.rows, puts, deletes)
+	if w.cache != nil {
+		w.cache.Remember(w.state)
+	}
 	w.state = w.newState()
 	return puts, deletes
 }

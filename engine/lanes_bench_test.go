@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"posthorn/adapters/memstore"
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// A laneBench is lanes over a store of due rows, without an engine: the test plays writer and receiver.
+type laneBench struct {
+	*lanes
+
+	t     *testing.T
+	store ports.Store
+	seq   uint64
+	tries map[string]int // attempts that were tasked, by call
+}
+
+func newLaneBench(t *testing.T) *laneBench {
+	t.Helper()
+	return &laneBench{lanes: newLanes(), t: t, store: memstore.New(), tries: map[string]int{}}
+}
+
+// due makes a new due call.
+func (b *laneBench) due(webhook string, at time.Time) core.Due {
+	b.seq++
+	return core.Due{Webhook: webhook, At: at, Seq: b.seq, Company: companyOfHook(webhook), Call: fmt.Sprintf("call_%06d", b.seq)}
+}
+
+// companyOfHook is what stands before the slash in a webhook's name.
+func companyOfHook(webhook string) string {
+	for i := range webhook {
+		if webhook[i] == '/' {
+			return webhook[:i]
+		}
+	}
+	return "a"
+}
+
+// store1 writes due rows as a commit does, and takes rows away.
+func (b *laneBench) put(puts []core.Due, deletes ...core.Due) {
+	b.t.Helper()
+	var c ports.Commit
+	for _, d := range puts {
+		c.Puts = append(c.Puts, ports.Pair{Key: d.Key(), Value: []byte(d.Company + "\x00" + d.Call)})
+	}
+	for _, d := range deletes {
+		c.Deletes = append(c.Deletes, d.Key())
+	}
+	if err := b.store.Apply(context.Background(), c); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// commit writes due rows and tells the lanes of them.
+func (b *laneBench) commit(dues ...core.Due) {
+	b.t.Helper()
+	b.put(dues)
+	b.committed(committed{dues: dues})
+}
+
+// add commits n calls that are due now.
+func (b *laneBench) add(webhook string, n int) []core.Due {
+	b.t.Helper()
+	dues := make([]core.Due, n)
+	for i := range dues {
+		dues[i] = b.due(webhook, milli(time.Now()))
+	}
+	for part := range slices.Chunk(dues, 1000) {
+		b.commit(part...)
+	}
+	return dues
+}
+
+func milli(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// takeAll takes up to most flights and leases them as the pump does.
+func (b *laneBench) takeAll(most int) []*flight {
+	b.t.Helper()
+	flights, err := b.take(b.store, most)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range flights {
+		b.lease(f, b.tries[f.Call]+1, time.Now().Add(startWithin+15*time.Second+leaseMargin))
+	}
+	return flights
+}
+
+// answer lands a flight: its row goes, and comes back at next if that is set.
+func (b *laneBench) answer(f *flight, class ports.Class, took time.Duration, next time.Time) {
+	b.t.Helper()
+	b.tries[f.Call]++
+	told := committed{outcomes: []core.Outcome{{Company: f.Company, Call: f.Call, Attempt: f.attempt, Class: class, TookMS: took.Milliseconds()}}}
+	if !next.IsZero() {
+		d := f.Due
+		d.At = next
+		told.dues = []core.Due{d}
+	}
+	b.put(told.dues, f.Due)
+	b.committed(told)
+}
+
+// quick lands flights at once, with success.
+func (b *laneBench) quick(flights ...*flight) {
+	b.t.Helper()
+	for _, f := range flights {
+		b.answer(f, ports.ClassOK, 0, time.Time{})
+	}
+}
+
+// drainAll takes and lands until nothing is due, and returns the calls in the order in which they were taken.
+func (b *laneBench) drainAll() []string {
+	b.t.Helper()
+	var out []string
+	for {
+		flights := b.takeAll(64)
+		if len(flights) == 0 {
+			return out
+		}
+		for _, f := range flights {
+			out = append(out, f.Call)
+		}
+		b.quick(flights...)
+		b.check()
+	}
+}
+
+// check holds the books to what they sum up.
+func (b *laneBench) check() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var held [3]int
+	byLane := map[*lane]int{}
+	for call, f := range b.flights {
+		held[f.lane.pace]++
+		byLane[f.lane]++
+		if call != f.Call {
+			b.t.Errorf("flight of %s stands under %s", f.Call, call)
+		}
+		if _, ok := f.lane.held[f.Seq]; !ok {
+			b.t.Errorf("flight of %s is not held by its lane", f.Call)
+		}
+		if !f.lane.closed && b.byHook[f.lane.webhook] != f.lane {
+			b.t.Errorf("flight of %s belongs to a lane that is not the webhook's", f.Call)
+		}
+	}
+	if held != b.held {
+		b.t.Errorf("held by pace = %v, flights say %v", b.held, held)
+	}
+	if held[slow] > slowShare+maxWindow || len(b.flights) > maxWindow {
+		b.t.Errorf("%d flights, %v by pace", len(b.flights), held)
+	}
+	for _, l := range b.byHook {
+		if l.flights != byLane[l] || len(l.held) != len(l.queue)+byLane[l] {
+			b.t.Errorf("lane %s counts %d flights and holds %d rows; it has %d flights and %d in its queue",
+				l.webhook, l.flights, len(l.held), byLane[l], len(l.queue))
+		}
+		if l.flights > 0 && l.limit > maxFlights || len(l.queue) > laneWindow+maxFlights {
+			b.t.Errorf("lane %s: limit %d, queue %d", l.webhook, l.limit, len(l.queue))
+		}
+	}
+}
