@@ -57,8 +57,8 @@ type world struct {
 	cache *Cache // nil for none
 	// batching leaves the end of the batch to the test.
 	batching bool
-	ids   map[string]int
-	salts int
+	ids      map[string]int
+	salts    int
 	// What has been named so far, oldest first.
 	webhooks, calls, candidates []named
 	jobs                        []string

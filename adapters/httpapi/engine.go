@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"context"
+	"iter"
+
+	"posthorn/engine"
+)
+
+// Engine is what the handler asks. *engine.Engine satisfies it; its methods are documented there. All of them are called from many
+// goroutines at once, with the request's context.
+type Engine interface {
+	webhookKeeper
+	candidateKeeper
+	messenger
+	teller
+	// Ready is nil while writes are taken.
+	Ready(ctx context.Context) error
+}
+
+type webhookKeeper interface {
+	RegisterWebhook(ctx context.Context, n engine.NewWebhook) (engine.Registered, error)
+	Webhook(ctx context.Context, company, id string) (engine.Webhook, error)
+	Webhooks(ctx context.Context, q engine.ListQuery) (engine.Page[engine.Webhook], error)
+	UpdateWebhook(ctx context.Context, e engine.WebhookEdit) (engine.Webhook, error)
+	EnableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
+	DisableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
+	DeleteWebhook(ctx context.Context, company, id string) error
+}
+
+type candidateKeeper interface {
+	CreateCandidate(ctx context.Context, n engine.NewCandidate) (engine.Candidate, error)
+	Candidate(ctx context.Context, company, id string) (engine.Candidate, error)
+	Candidates(ctx context.Context, q engine.ListQuery) (engine.Page[engine.Candidate], error)
+	UpdateCandidate(ctx context.Context, company, id string, fields map[string]any) (engine.Candidate, error)
+	ApplyForJob(ctx context.Context, company, id, job string) (engine.Candidate, error)
+	ChangeCandidateState(ctx context.Context, company, id, state string) (engine.Candidate, error)
+	DeleteCandidate(ctx context.Context, company, id string) error
+}
+
+type messenger interface {
+	Publish(ctx context.Context, n engine.NewMessage) (engine.Message, error)
+	RetryCall(ctx context.Context, company, id string) (engine.Call, error)
+	CancelCall(ctx context.Context, company, id string) (engine.Call, error)
+}
+
+type teller interface {
+	CallPage(ctx context.Context, q engine.CallQuery) (engine.Page[engine.Call], error)
+	Call(ctx context.Context, company, id string) (engine.CallDetail, error)
+	History(ctx context.Context, q engine.CallQuery) (engine.Page[engine.HistoryRow], error)
+	Events(ctx context.Context, q engine.EventQuery) (engine.Page[engine.Event], error)
+	Follow(ctx context.Context, after uint64) iter.Seq2[engine.Event, error]
+}

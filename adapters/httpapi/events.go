@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"posthorn/engine"
+)
+
+type eventsQuery struct {
+	After uint64 `doc:"Only events after this seq: nextCursor of the page before" query:"after"`
+	Type  string `doc:"Only events of this type, such as CallFailed" query:"type"`
+	Limit int    `default:"50" doc:"How many at the most" maximum:"250" minimum:"1" query:"limit"`
+}
+
+type companyEvents struct {
+	Company string `doc:"The tenant's id" path:"company"`
+	After   uint64 `doc:"Only events after this seq: nextCursor of the page before" query:"after"`
+	Type    string `doc:"Only events of this type, such as CallFailed" query:"type"`
+	Limit   int    `default:"50" doc:"How many at the most" maximum:"250" minimum:"1" query:"limit"`
+}
+
+type streamQuery struct {
+	After  uint64 `doc:"Begin after this seq; 0 begins with the oldest event" query:"after"`
+	LastID uint64 `doc:"Sent by a browser that connects again; stronger than after" header:"Last-Event-ID"`
+}
+
+type companyStream struct {
+	Company string `doc:"The tenant's id" path:"company"`
+	After   uint64 `doc:"Begin after this seq; 0 begins with the oldest event" query:"after"`
+	LastID  uint64 `doc:"Sent by a browser that connects again; stronger than after" header:"Last-Event-ID"`
+}
+
+func (s *server) addEvents(api huma.API) {
+	const ours, all = companyPath + "/events", "/v1/events"
+	register(api, s.op("list-events", http.MethodGet, ours, "List a company's events, oldest first", http.StatusOK),
+		func(ctx context.Context, in *companyEvents) (*content[list[engine.Event]], error) {
+			return replyPage(s.engine.Events(ctx, engine.EventQuery{Company: in.Company, Type: in.Type, After: in.After, Limit: in.Limit}))
+		})
+	register(api, s.op("list-all-events", http.MethodGet, all, "List the events of all companies, oldest first", http.StatusOK),
+		func(ctx context.Context, in *eventsQuery) (*content[list[engine.Event]], error) {
+			return replyPage(s.engine.Events(ctx, engine.EventQuery{Type: in.Type, After: in.After, Limit: in.Limit}))
+		})
+	register(api, s.op("stream-events", http.MethodGet, ours+"/stream", "Follow a company's events, as server-sent events", http.StatusOK),
+		func(_ context.Context, in *companyStream) (*huma.StreamResponse, error) {
+			return s.streamed(in.Company, cmp.Or(in.LastID, in.After)), nil
+		})
+	register(api, s.op("stream-all-events", http.MethodGet, all+"/stream", "Follow all events, as server-sent events", http.StatusOK),
+		func(_ context.Context, in *streamQuery) (*huma.StreamResponse, error) {
+			return s.streamed("", cmp.Or(in.LastID, in.After)), nil
+		})
+}
+
+func (s *server) streamed(company string, after uint64) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		r, w := humago.Unwrap(ctx)
+		s.stream(w, r, company, after)
+	}}
+}

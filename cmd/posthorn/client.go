@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"posthorn/adapters/httpclient"
+	"posthorn/engine"
+)
+
+// clientFlags are the settings of every verb that speaks to a running engine.
+type clientFlags struct {
+	serverFlag
+	keyFlag
+
+	JSON bool `help:"Print JSON: one document; of a list {\"data\": [...], \"nextCursor\": ...}." name:"json"`
+}
+
+// serverFlag says where the engine is.
+type serverFlag struct {
+	Server string `default:"http://127.0.0.1:8080" env:"POSTHORN_SERVER" help:"URL of the engine." placeholder:"URL"`
+}
+
+// companyFlags are those of the verbs that act for one company.
+type companyFlags struct {
+	clientFlags
+
+	Company string `env:"POSTHORN_COMPANY" help:"The company to act for." placeholder:"ID" required:""`
+}
+
+// pageFlags ask for a part of a list.
+type pageFlags struct {
+	Limit  int    `default:"50" help:"How many at the most, 1 to 250."`
+	Cursor string `help:"Go on where a page before ended." placeholder:"CURSOR"`
+}
+
+func (c companyFlags) list(p pageFlags) engine.ListQuery {
+	return engine.ListQuery{Company: c.Company, Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// open makes the client. It dials nothing yet.
+func (c clientFlags) open() (*httpclient.Client, error) {
+	client, err := httpclient.New(c.Server, httpclient.Options{Key: c.Key, UserAgent: "posthorn/" + version})
+	return client, exitWith(exitUsage, err)
+}
+
+// answerTime bounds a request: an engine that says nothing for so long is as good as gone.
+const answerTime = 30 * time.Second
+
+// ask makes one request and prints what it gives.
+func ask[T any](p *program, c clientFlags, do func(context.Context, *httpclient.Client) (T, error), show func(table, T)) error {
+	client, err := c.open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, answerTime)
+	defer cancel()
+	got, err := do(ctx, client)
+	if err != nil {
+		return clientError(err)
+	}
+	return p.print(c.JSON, got, func(t table) { show(t, got) })
+}
+
+// askPage is ask for a part of a list. Where there is more, a person is told so on stderr.
+func askPage[T any](p *program, c clientFlags, do func(context.Context, *httpclient.Client) (engine.Page[T], error), show func(table, []T)) error {
+	client, err := c.open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, answerTime)
+	defer cancel()
+	page, err := do(ctx, client)
+	if err != nil {
+		return clientError(err)
+	}
+	doc := pageDoc[T]{Data: page.Items, NextCursor: page.Next}
+	if doc.Data == nil {
+		doc.Data = []T{}
+	}
+	if err := p.print(c.JSON, doc, func(t table) { show(t, page.Items) }); err != nil {
+		return err
+	}
+	if page.Next != "" && !c.JSON {
+		_, err = fmt.Fprintf(p.stderr, "there is more: repeat with --cursor %s\n", page.Next)
+	}
+	return err
+}
+
+// A pageDoc is a page as --json prints it: as /v1 answers it.
+type pageDoc[T any] struct {
+	Data       []T    `json:"data"`
+	NextCursor string `json:"nextCursor,omitempty"`
+}
+
+// clientError gives an error of the client its exit code: that nobody answered is not that the engine refused.
+func clientError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v: %w; repeat it, with its --idempotency-key if it makes something", answerTime, err)
+		return exitWith(exitUnreachable, err)
+	}
+	if errors.Is(err, httpclient.ErrUnreachable) {
+		return exitWith(exitUnreachable, err)
+	}
+	return exitWith(exitFailed, err)
+}
+
+// done prints what a command without an answer did.
+type done struct {
+	Done string `json:"done"`
+	ID   string `json:"id"`
+}
+
+func (d done) show(t table) { t.line("%s %s", d.Done, d.ID) }
+
+// maxInput is the most that is read of a file or of stdin: what the engine takes, and a byte more to be refused there.
+const maxInput = 512<<10 + 1
+
+// text reads a flag's value: itself, the file after @, or stdin for -.
+func (p *program) text(value string) ([]byte, error) {
+	path, fromFile := strings.CutPrefix(value, "@")
+	switch {
+	case value == "-":
+		return io.ReadAll(io.LimitReader(p.stdin, maxInput))
+	case !fromFile:
+		return []byte(value), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, exitWith(exitUsage, fmt.Errorf("data file cannot be read: %w; correct what follows the @", err))
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxInput))
+	return raw, errors.Join(err, f.Close())
+}
