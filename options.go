@@ -101,7 +101,8 @@ func closeStore(s ports.Store) error {
 // gone; another one would not open it.
 func (o Options) key(ctx context.Context, store ports.Store) (Key, error) {
 	if o.Dir == "" {
-		return Key{}, errors.New("open posthorn: a Store was given but neither Key nor Dir; secrets are sealed under a key; set Options.Key")
+		return Key{}, errors.New("open posthorn: a Store was given but neither Key nor Dir; " +
+			"secrets are sealed under a key; set Options.Key")
 	}
 	path := filepath.Join(o.Dir, keyFile)
 	switch key, err := readKey(path); {
@@ -119,7 +120,8 @@ func (o Options) key(ctx context.Context, store ports.Store) (Key, error) {
 		return Key{}, err
 	}
 	if last > 0 {
-		return Key{}, fmt.Errorf("open posthorn: %s is missing and the store has events; their secrets are sealed under it; put it back or set POSTHORN_SECRET_KEY", path)
+		return Key{}, fmt.Errorf("open posthorn: %s is missing and the store has events; "+
+			"their secrets are sealed under it; put it back or set POSTHORN_SECRET_KEY", path)
 	}
 	return makeKey(path)
 }
@@ -132,7 +134,7 @@ func readKey(path string) (Key, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return Key{}, fmt.Errorf("open posthorn: %s has mode %04o; others could read it; run chmod 600 %s", path, info.Mode().Perm(), path)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return Key{}, err
 	}
@@ -143,7 +145,8 @@ func readKey(path string) (Key, error) {
 	return key, nil
 }
 
-// makeKey writes a new key, and syncs file and directory: nothing may be sealed under a key that a crash could take away.
+// makeKey writes a new key, and syncs file and directory: nothing may be sealed under a key that a crash could take away. The file gets
+// its name when it is whole, for a start that was cut off must not leave half a key, which no later start would take.
 func makeKey(path string) (Key, error) {
 	var raw [engine.KeyBytes]byte
 	if _, err := rand.Read(raw[:]); err != nil {
@@ -153,19 +156,22 @@ func makeKey(path string) (Key, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return Key{}, fmt.Errorf("make %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's own
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return Key{}, fmt.Errorf("make %s: %w", path, err)
 	}
 	_, err = f.WriteString(key.Text() + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path))); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return Key{}, fmt.Errorf("make %s: %w", path, err)
+	}
+	if err = errors.Join(os.Rename(f.Name(), path), syncDir(filepath.Dir(path))); err != nil {
 		return Key{}, fmt.Errorf("make %s: %w", path, err)
 	}
 	return key, nil
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the path is the operator's own
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

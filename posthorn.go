@@ -20,31 +20,62 @@ import (
 	"posthorn/ports"
 )
 
-// What commands take and queries give.
+// What commands take and queries give. They are package engine's own; an embedder need not import it.
 type (
-	Webhook      = engine.Webhook
-	NewWebhook   = engine.NewWebhook
-	WebhookEdit  = engine.WebhookEdit
-	Registered   = engine.Registered
-	Candidate    = engine.Candidate
+	// Webhook is a registration: where a company wants to be told of which event types.
+	Webhook = engine.Webhook
+	// NewWebhook asks for a webhook.
+	NewWebhook = engine.NewWebhook
+	// WebhookEdit changes a webhook; nil fields stay.
+	WebhookEdit = engine.WebhookEdit
+	// Registered is a new webhook with its secret, which is shown this once.
+	Registered = engine.Registered
+	// Candidate is the sample resource.
+	Candidate = engine.Candidate
+	// NewCandidate asks for a candidate.
 	NewCandidate = engine.NewCandidate
-	Message      = engine.Message
-	NewMessage   = engine.NewMessage
-	ResourceRef  = engine.ResourceRef
-	Call         = engine.Call
-	CallState    = engine.CallState
-	CallDetail   = engine.CallDetail
-	CallQuery    = engine.CallQuery
-	ListQuery    = engine.ListQuery
-	EventQuery   = engine.EventQuery
-	Event        = engine.Event
-	Attempt      = engine.Attempt
-	Policy       = engine.Policy
-	Hooks        = engine.Hooks
-	CommitInfo   = engine.CommitInfo
-	Key          = engine.Key
+	// Message is one occurrence to be told.
+	Message = engine.Message
+	// NewMessage asks to tell something.
+	NewMessage = engine.NewMessage
+	// ResourceRef names one version of a resource.
+	ResourceRef = engine.ResourceRef
+	// Call is one message for one webhook, until it ends.
+	Call = engine.Call
+	// CallState is where a call stands.
+	CallState = engine.CallState
+	// CallDetail is a call with its attempts, events and body.
+	CallDetail = engine.CallDetail
+	// CallQuery asks for calls, newest first.
+	CallQuery = engine.CallQuery
+	// ListQuery asks for webhooks or candidates, oldest first.
+	ListQuery = engine.ListQuery
+	// EventQuery asks for events, oldest first.
+	EventQuery = engine.EventQuery
+	// Event is an event of the log as the outside sees it.
+	Event = engine.Event
+	// Page is a part of a list.
+	Page[T any] = engine.Page[T]
+	// HistoryRow is a call with the body that the receiver gets.
+	HistoryRow = engine.HistoryRow
+	// Reason says why a call ended without success.
+	Reason = core.Reason
+	// Duration is a time.Duration that is written as text.
+	Duration = core.Duration
+	// Attempt is one HTTP try.
+	Attempt = engine.Attempt
+	// Policy is what a webhook gets that does not ask for its own.
+	Policy = engine.Policy
+	// Hooks are called as things happen.
+	Hooks = engine.Hooks
+	// CommitInfo describes a commit.
+	CommitInfo = engine.CommitInfo
+	// Key seals secrets.
+	Key = engine.Key
+	// InvalidError says what is wrong with a command.
 	InvalidError = engine.InvalidError
-	Problem      = engine.Problem
+	// Problem is one fault of one field.
+	Problem = engine.Problem
 )
 
 // The states of a call: one open, four ended.

@@ -42,13 +42,12 @@ func (s *session) View(ctx context.Context, read func(ports.Reader) error) error
 }
 
 // openOn opens an engine over a store that outlives it, with the caller of the one before.
-func openOn(t *testing.T, disk ports.Store, caller *portstest.ScriptedCaller, change ...func(*engine.Options)) *bench {
+func openOn(t *testing.T, disk ports.Store, caller *portstest.ScriptedCaller) *bench {
 	t.Helper()
-	over := func(o *engine.Options) {
+	b := open(t, func(o *engine.Options) {
 		o.Store = &session{Store: disk}
 		o.Caller = caller
-	}
-	b := open(t, append([]func(*engine.Options){over}, change...)...)
+	})
 	b.caller = caller
 	return b
 }
@@ -111,7 +110,6 @@ func wantErr(t *testing.T, err, want error) {
 // bubble runs a test in fake time.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, test)
 }
 

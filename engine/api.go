@@ -10,22 +10,36 @@ import (
 
 // The values that commands take and queries give. They are the core's own.
 type (
-	Webhook      = core.Webhook
-	NewWebhook   = core.NewWebhook
-	WebhookEdit  = core.WebhookEdit
-	Candidate    = core.Candidate
+	// Webhook is a registration: where a company wants to be told of which event types.
+	Webhook = core.Webhook
+	// NewWebhook asks for a webhook.
+	NewWebhook = core.NewWebhook
+	// WebhookEdit changes a webhook; nil fields stay.
+	WebhookEdit = core.WebhookEdit
+	// Candidate is the sample resource.
+	Candidate = core.Candidate
+	// NewCandidate asks for a candidate.
 	NewCandidate = core.NewCandidate
-	NewMessage   = core.NewMessage
-	Message      = core.Message
-	ResourceRef  = core.ResourceRef
-	Call         = core.Call
-	CallState    = core.CallState
-	Reason       = core.Reason
-	Duration     = core.Duration
-	Policy       = core.Policy
+	// NewMessage asks to tell something.
+	NewMessage = core.NewMessage
+	// Message is one occurrence to be told.
+	Message = core.Message
+	// ResourceRef names one version of a resource.
+	ResourceRef = core.ResourceRef
+	// Call is one message for one webhook, until it ends.
+	Call = core.Call
+	// CallState is where a call stands.
+	CallState = core.CallState
+	// Reason says why a call ended without success.
+	Reason = core.Reason
+	// Duration is a time.Duration that is written as text.
+	Duration = core.Duration
+	// Policy is what a webhook gets that does not ask for its own.
+	Policy = core.Policy
+	// InvalidError says what is wrong with a command.
 	InvalidError = core.InvalidError
-	Problem      = core.Problem
-	ResponseKept = core.Response
+	// Problem is one fault of one field.
+	Problem = core.Problem
 )
 
 // Registered is a new webhook with its secret, which is shown this once.

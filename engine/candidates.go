@@ -33,7 +33,7 @@ func (e *Engine) CreateCandidate(ctx context.Context, n NewCandidate) (Candidate
 	if err == nil && out.ID == "" {
 		return e.version(ctx, kept)
 	}
-	return out, wrap(err, "create candidate for", n.Company)
+	return handOut(&out, err, "create candidate for", n.Company)
 }
 
 // version reads the profile of an earlier answer's candidate, as it was then.
@@ -101,7 +101,7 @@ func (e *Engine) edit(ctx context.Context, edit core.CandidateEdit) (Candidate, 
 		d, out, _, err = edit.Decide(b.State, b, b.now, body, webhooks)
 		return d, err
 	})
-	return out, wrap(err, "change candidate", edit.ID())
+	return handOut(&out, err, "change candidate", edit.ID())
 }
 
 // Candidate returns a candidate with its profile, or ErrNotFound.

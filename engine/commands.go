@@ -41,7 +41,7 @@ func (e *Engine) RegisterWebhook(ctx context.Context, n NewWebhook) (Registered,
 	if err == nil && out.Secret == "" {
 		out.Secret, err = e.secretOf(ctx, out.Company, out.ID) // an earlier answer: secrets are not kept in answers
 	}
-	return out, wrap(err, "register webhook for", n.Company)
+	return handOut(&out, err, "register webhook for", n.Company)
 }
 
 // UpdateWebhook changes settings. It returns ErrNotFound, an InvalidError, or ErrConflict as RegisterWebhook does.
@@ -56,7 +56,7 @@ func (e *Engine) UpdateWebhook(ctx context.Context, edit WebhookEdit) (Webhook, 
 		d, out, err = core.UpdateWebhook(b.State, b.now, edit, others)
 		return d, err
 	})
-	return out, wrap(err, "update webhook", edit.ID)
+	return handOut(&out, err, "update webhook", edit.ID)
 }
 
 // EnableWebhook lets new messages reach a webhook again; what it missed is not sent by itself. It returns ErrNotFound.
@@ -66,7 +66,7 @@ func (e *Engine) EnableWebhook(ctx context.Context, company, id string) (Webhook
 		d, out, err = core.EnableWebhook(b.State, b.now, company, id)
 		return d, err
 	})
-	return out, wrap(err, "enable webhook", id)
+	return handOut(&out, err, "enable webhook", id)
 }
 
 // DisableWebhook stops a webhook: new messages are skipped for it, visibly, and calls that wait are cancelled. It returns ErrNotFound.
@@ -76,7 +76,7 @@ func (e *Engine) DisableWebhook(ctx context.Context, company, id string) (Webhoo
 		d, out, err = core.DisableWebhook(b.State, b.now, company, id)
 		return d, err
 	})
-	return out, wrap(err, "disable webhook", id)
+	return handOut(&out, err, "disable webhook", id)
 }
 
 // DeleteWebhook ends a webhook; calls that wait are cancelled, its history stays. It returns ErrNotFound.
@@ -105,7 +105,7 @@ func (e *Engine) Publish(ctx context.Context, n NewMessage) (Message, error) {
 		d, out, err = core.Publish(b.State, b, b.now, n, webhooks)
 		return d, err
 	})
-	return out, wrap(err, "publish", n.EventType)
+	return handOut(&out, err, "publish", n.EventType)
 }
 
 // RetryCall makes a new call of one that has ended, with the same message id. It returns ErrNotFound, or ErrConflict while the call
@@ -116,7 +116,7 @@ func (e *Engine) RetryCall(ctx context.Context, company, id string) (Call, error
 		d, out, err = core.RetryCall(b.State, b, b.now, company, id)
 		return d, err
 	})
-	return out, wrap(err, "retry call", id)
+	return handOut(&out, err, "retry call", id)
 }
 
 // CancelCall ends an open call. It returns ErrNotFound, or ErrConflict when it has ended.
@@ -126,7 +126,7 @@ func (e *Engine) CancelCall(ctx context.Context, company, id string) (Call, erro
 		d, out, err = core.CancelCall(b.State, b.now, company, id)
 		return d, err
 	})
-	return out, wrap(err, "cancel call", id)
+	return handOut(&out, err, "cancel call", id)
 }
 
 // Retry is RetryCall for who knows the call's id alone.
@@ -203,4 +203,14 @@ func wrap(err error, verb, id string) error {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %w", verb, core.Show(id), err)
+}
+
+// handOut gives what a decision has written, unless there is an error: a caller that gave up must not look at what the writer may be
+// about to write.
+func handOut[T any](out *T, err error, verb, id string) (T, error) {
+	if err != nil {
+		var none T
+		return none, wrap(err, verb, id)
+	}
+	return *out, nil
 }

@@ -14,6 +14,7 @@ import (
 )
 
 func TestGoneDisablesTheWebhookAndCancelsItsBacklog(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -53,6 +54,7 @@ func TestEndedWebhookLosesItsBacklogInSteps(t *testing.T) {
 	t.Parallel()
 	for state, end := range endings {
 		t.Run(state, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				largest := 0
 				b := open(t, func(o *engine.Options) {
@@ -89,6 +91,7 @@ func TestEndedWebhookLosesItsBacklogAfterARestart(t *testing.T) {
 	t.Parallel()
 	for state, end := range endings {
 		t.Run(state, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				disk, caller := memstore.New(), portstest.NewScriptedCaller()
 				faults := portstest.NewFaultStore(disk)
@@ -116,6 +119,7 @@ func TestEndedWebhookLosesItsBacklogAfterARestart(t *testing.T) {
 }
 
 func TestEnabledWebhookIsCalledAgain(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -136,6 +140,7 @@ func TestEnabledWebhookIsCalledAgain(t *testing.T) {
 }
 
 func TestMessageThatNobodyAskedForIsVisible(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -150,6 +155,7 @@ func TestMessageThatNobodyAskedForIsVisible(t *testing.T) {
 }
 
 func TestMissingResourceFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -169,6 +175,7 @@ func TestMissingResourceFailsAtOnce(t *testing.T) {
 }
 
 func TestRefusedTargetFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -211,6 +218,7 @@ func (b *bench) wantEach(n, most int) {
 }
 
 func TestPlanOfAThousandWebhooks(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -228,6 +236,7 @@ func TestPlanSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	for k := 2; k <= 3; k++ { // the first Apply from now is the message's, the next ones continue its plan
 		t.Run(fmt.Sprint(k), func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				disk, caller := memstore.New(), portstest.NewScriptedCaller()
 				faults := portstest.NewFaultStore(disk)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"posthorn/engine/core"
@@ -70,7 +71,7 @@ type Engine struct {
 	dispatcher *dispatcher
 	news       *news
 
-	stopOnce sync.Once
+	stops    atomic.Bool   // the first to set it stops the engine
 	stopping chan struct{} // closed when stopping begins
 	done     chan struct{} // closed when everything has stopped
 	stopErr  error
@@ -79,6 +80,7 @@ type Engine struct {
 	feeding           sync.WaitGroup // pump and jobs
 	carrying          sync.WaitGroup // the bus
 	writing           sync.WaitGroup // the writer
+	busEnded          chan struct{}  // closed when the bus no longer runs; busErr says why
 	busErr            error
 }
 
@@ -113,6 +115,11 @@ func (e *Engine) Ready(context.Context) error {
 		return e.writer.failure
 	case <-e.stopping:
 		return fmt.Errorf("the engine is stopping: %w", ports.ErrClosed)
+	default:
+	}
+	select {
+	case <-e.busEnded:
+		return fmt.Errorf("the bus has ended and nothing is called: %w; restart the engine", e.busErr)
 	default:
 	}
 	if e.writer.diskLow.Load() {

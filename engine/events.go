@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -81,31 +82,33 @@ func (q EventQuery) matches(event Event) bool {
 func (e *Engine) read(ctx context.Context, after uint64, yield func(Event) bool) error {
 	return e.store.View(ctx, func(r ports.Reader) error {
 		for entry, err := range r.Entries(after) {
-			if err != nil {
+			if err := errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			recorded, err := e.writer.codec.Decode(entry)
-			if err != nil {
-				return err
-			}
-			for _, rec := range recorded {
-				if rec.Seq <= after {
-					continue
-				}
-				event, err := e.outward(rec)
-				if err != nil {
-					return err
-				}
-				if !yield(event) {
-					return nil
-				}
-			}
-			if err := ctx.Err(); err != nil {
+			more, err := e.readEntry(entry, after, yield)
+			if err != nil || !more {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (e *Engine) readEntry(entry ports.Entry, after uint64, yield func(Event) bool) (more bool, err error) {
+	recorded, err := e.writer.codec.Decode(entry)
+	if err != nil {
+		return false, err
+	}
+	for _, rec := range recorded {
+		if rec.Seq <= after {
+			continue
+		}
+		event, err := e.outward(rec)
+		if err != nil || !yield(event) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // followPage is how many events a follower reads at once; it holds no snapshot while its reader thinks.

@@ -183,7 +183,7 @@ func (ls *lanes) again(f *flight) {
 		delete(f.lane.held, f.Seq)
 		return
 	}
-	f.item.lease++
+	f.lease++
 	f.Fresh = nil // the row says whether the call is still open
 	f.lane.queue = slices.Insert(f.lane.queue, 0, f.item)
 	ls.settle(f.lane, ls.now())

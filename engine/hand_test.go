@@ -13,6 +13,7 @@ import (
 )
 
 func TestRetryMakesANewCallOfTheSameMessage(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		disk, caller := memstore.New(), portstest.NewScriptedCaller()
 		b := openOn(t, disk, caller)
@@ -47,6 +48,7 @@ func TestRetryMakesANewCallOfTheSameMessage(t *testing.T) {
 }
 
 func TestRetryIsRefusedWhileItWouldMakeNoCall(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -72,6 +74,7 @@ func TestRetryIsRefusedWhileItWouldMakeNoCall(t *testing.T) {
 }
 
 func TestCancelEndsAWaitingCall(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -101,6 +104,7 @@ func TestLateSuccessAfterCancelCounts(t *testing.T) {
 		want string
 	}{{http.StatusOK, "succeeded"}, {http.StatusInternalServerError, "cancelled: cancelled by hand"}, {http.StatusGone, "cancelled: cancelled by hand"}} {
 		t.Run(http.StatusText(test.code), func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				b := open(t)
 				defer b.close()

@@ -19,6 +19,7 @@ func callsOf(dues []core.Due) []string {
 }
 
 func TestBacklogBeyondTheWindowIsTakenInOrder(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		dues := b.add("w", 3000)
 		l := b.byHook["w"]
@@ -33,6 +34,7 @@ func TestBacklogBeyondTheWindowIsTakenInOrder(t *testing.T) {
 
 // A commit is decided before the window is refilled and applied after: its rows lie before the cursor.
 func TestRowsThatComeInBeforeTheCursorAreFound(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		early := b.due("w", milli(time.Now()))
 		time.Sleep(time.Second)
@@ -53,6 +55,7 @@ func TestRowsThatComeInBeforeTheCursorAreFound(t *testing.T) {
 
 // A refill may see a commit's rows before the lanes are told of it.
 func TestRowsSeenBeforeTheyAreToldAreTakenOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		first := b.add("w", laneWindow+1)
 		late := b.due("w", milli(time.Now()))
@@ -73,6 +76,7 @@ func TestRowsSeenBeforeTheyAreToldAreTakenOnce(t *testing.T) {
 }
 
 func TestTimersWakeLanes(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		now := milli(time.Now())
 		hour, minute := b.due("w", now.Add(time.Hour)), b.due("w", now.Add(time.Minute))
@@ -99,6 +103,7 @@ func TestTimersWakeLanes(t *testing.T) {
 }
 
 func TestDisabledLaneDropsAndEnabledLaneRevives(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		dues := b.add("w", 1000)
 		flights := b.takeAll(2)
@@ -117,6 +122,7 @@ func TestDisabledLaneDropsAndEnabledLaneRevives(t *testing.T) {
 }
 
 func TestLeaseThatEndsIsTaskedAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.add("w", 1)
 		f := b.takeAll(10)[0]
@@ -136,6 +142,7 @@ func TestLeaseThatEndsIsTaskedAgain(t *testing.T) {
 }
 
 func TestDoubtfulBusGetsAProbeOfOne(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		for i := range 20 {
 			b.add(fmt.Sprintf("w%d", i), 10)
@@ -156,6 +163,7 @@ func TestDoubtfulBusGetsAProbeOfOne(t *testing.T) {
 
 // A webhook that is idle many times must not push itself, or another that is busy, out of the lanes.
 func TestIdleListNamesALaneOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.add("busy", 1)
 		b.drainAll()
@@ -172,6 +180,7 @@ func TestIdleListNamesALaneOnce(t *testing.T) {
 }
 
 func TestForgottenLanesAreFoundAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		for i := range maxIdle + 100 {
 			b.add(fmt.Sprintf("w%d", i), 1)

@@ -13,7 +13,6 @@ import (
 
 func inBubble(t *testing.T, test func(b *laneBench)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { test(newLaneBench(t)) })
 }
 
@@ -27,6 +26,7 @@ func hooks(flights []*flight) []string {
 }
 
 func TestRoundIsFairByCompanyThenByWebhook(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.add("big/1", 100)
 		b.add("big/2", 100)
@@ -42,6 +42,7 @@ func TestRoundIsFairByCompanyThenByWebhook(t *testing.T) {
 }
 
 func TestLaneStartsWithFourAndGrowsTo64(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.add("w", 2000)
 		flights := b.takeAll(1000)
@@ -70,6 +71,7 @@ func TestSlowAnswerNarrowsALaneToOne(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(b *laneBench) {
 				b.add("w", 20)
 				flights := b.takeAll(100)
@@ -96,6 +98,7 @@ func TestSlowAnswerNarrowsALaneToOne(t *testing.T) {
 }
 
 func TestWindowHoldsAtMost1024(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		for i := range 400 { // all proven and wide
 			w := fmt.Sprintf("w%d", i)
@@ -129,6 +132,7 @@ func (b *laneBench) hang(n, flights int) (out []*flight) {
 }
 
 func TestHangingReceiversLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		hanging := b.hang(1000, 4)
 		if len(hanging) != doubtShare {
@@ -148,6 +152,7 @@ func TestHangingReceiversLeaveRoomForOthers(t *testing.T) {
 }
 
 func TestSlowLanesShareAQuarter(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		for _, f := range b.hang(1000, 4) {
 			b.answer(f, ports.ClassTimeout, 15*time.Second, time.Time{})
@@ -176,6 +181,7 @@ func TestSlowLanesShareAQuarter(t *testing.T) {
 
 // The flights of lanes that are dropped free their share without an answer: those that wait for it must hear of that.
 func TestParkedLanesHearOfLeasesThatEnd(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.hang(512, 1)
 		b.add("new/1", 1)
@@ -197,6 +203,7 @@ func TestParkedLanesHearOfLeasesThatEnd(t *testing.T) {
 
 // A lane that wants nothing any more must not use up another's wake-up.
 func TestDroppedLanesDoNotHoldUpThoseParkedBehind(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		hanging := b.hang(1000, 1)
 		b.add("new/1", 1)

@@ -29,7 +29,7 @@ type pump struct {
 }
 
 func (p *pump) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !p.writer.broken() {
 		if p.writer.diskLow.Load() {
 			// What could not be recorded must not be attempted. The probe finds out when the disk has room again.
 			p.probe(ctx)

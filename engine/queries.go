@@ -74,7 +74,7 @@ func (p *pageScan) prepare() error {
 	if p.reverse {
 		p.to = last
 	} else {
-		p.from = append(last, 0)
+		p.from = slices.Concat(last, []byte{0})
 	}
 	return nil
 }

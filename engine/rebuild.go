@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"posthorn/engine/core"
 	"posthorn/ports"
@@ -61,7 +62,7 @@ func dropRows(ctx context.Context, store ports.Store, report *RebuildReport) err
 			return err
 		}
 		report.Dropped += uint64(len(keys))
-		from = append(keys[len(keys)-1], 0) // never through what has just been deleted
+		from = slices.Concat(keys[len(keys)-1], []byte{0}) // never through what has just been deleted
 	}
 }
 

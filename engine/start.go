@@ -21,11 +21,11 @@ import (
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, abandon(o))
 	}
 	e, err := prepare(ctx, o)
 	if err != nil {
-		return nil, errors.Join(err, o.Store.Close())
+		return nil, errors.Join(err, abandon(o))
 	}
 	if err := e.start(ctx); err != nil {
 		stopped, cancel := context.WithCancel(context.Background())
@@ -33,6 +33,20 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return nil, errors.Join(err, e.Shutdown(stopped))
 	}
 	return e, nil
+}
+
+// abandon closes what Open was given before anything has begun. A bus has no Close: to run it for no time releases its transport.
+func abandon(o Options) error {
+	var err error
+	if o.Bus != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		err = o.Bus.Run(ended)
+	}
+	if o.Store != nil {
+		err = errors.Join(err, o.Store.Close())
+	}
+	return err
 }
 
 // prepare builds the parts and opens the epoch; no goroutine runs yet.
@@ -43,7 +57,7 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		store: o.Store, bus: o.Bus, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
-		lanes: newLanes(), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}),
+		lanes: newLanes(), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
 	e.writer = newWriter(o.Store, newInputs(o.Random), e.committed)
 	started, err := e.openEpoch(ctx, sealer)
@@ -97,7 +111,7 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 		}
 		rest, err := t.commit()
 		commit.Entries, commit.Puts, commit.Deletes = rest.Entries, append(commit.Puts, rest.Puts...), rest.Deletes
-		e.writer.seq, e.writer.last = t.seq, t.now
+		e.writer.seq, e.writer.last, e.lanes.latest = t.seq, t.now, t.now
 		return err
 	})
 	if err != nil {
@@ -125,7 +139,8 @@ func (w *writer) resume(r ports.Reader) error {
 		if err != nil {
 			return err
 		}
-		w.last = recorded[len(recorded)-1].At
+		// A millisecond later, for ids grow only within one run: this one must not begin in the other's last millisecond.
+		w.last = recorded[len(recorded)-1].At.Add(time.Millisecond)
 	}
 	return nil
 }
@@ -140,14 +155,13 @@ func (e *Engine) start(ctx context.Context) error {
 	e.dispatcher.start()
 	e.bus.Handle(e.wire.topic(topicTasks), e.dispatcher.handle)
 	e.bus.Handle(e.wire.topic(topicOutcomes), e.handleOutcomes)
-	busEnded := make(chan struct{})
 	e.carrying.Go(func() {
-		defer close(busEnded)
+		defer close(e.busEnded)
 		e.busErr = e.bus.Run(carry)
 	})
 	select {
 	case <-e.bus.Running():
-	case <-busEnded:
+	case <-e.busEnded:
 		return fmt.Errorf("open engine: the bus has ended: %w", e.busErr)
 	case <-ctx.Done():
 		return fmt.Errorf("open engine: the bus is not running: %w", ctx.Err())
@@ -199,12 +213,15 @@ func (ls *lanes) revive(d core.Due) {
 // outcomes are committed, then bus and store are closed. Attempts that ctx cuts off are made again after the next start. It is
 // idempotent; every call returns when everything has stopped.
 func (e *Engine) Shutdown(ctx context.Context) error {
-	e.stopOnce.Do(func() {
-		defer close(e.done)
-		close(e.stopping)
-		e.stopErr = e.stop(ctx)
-	})
-	<-e.done
+	if !e.stops.CompareAndSwap(false, true) {
+		hurry := context.AfterFunc(ctx, e.dispatcher.abort) // of several callers, the least patient decides
+		defer hurry()
+		<-e.done
+		return e.stopErr
+	}
+	defer close(e.done)
+	close(e.stopping)
+	e.stopErr = e.stop(ctx)
 	return e.stopErr
 }
 

@@ -28,6 +28,7 @@ func starts(b *bench, reply portstest.ScriptedReply) *[]time.Time {
 }
 
 func TestSeedScheduleEndsAfterThreeAttempts(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -53,6 +54,7 @@ func TestSeedScheduleEndsAfterThreeAttempts(t *testing.T) {
 }
 
 func TestDefaultScheduleIsNeverEarlyAndAtMostATenthLate(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -100,6 +102,7 @@ func TestRetryAfterIsHeededWithinBounds(t *testing.T) {
 		{"another status", "90", 500, time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				b := open(t)
 				defer b.close()
@@ -119,6 +122,7 @@ func TestRetryAfterIsHeededWithinBounds(t *testing.T) {
 
 // The signature is checked from the text of the standard, not with the code that made it.
 func TestEveryAttemptSendsTheSameBodyAndIsSignedAnew(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -155,6 +159,7 @@ func TestEveryAttemptSendsTheSameBodyAndIsSignedAnew(t *testing.T) {
 }
 
 func TestTimeoutIsTheWebhooksOwn(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
@@ -174,6 +179,7 @@ func TestTimeoutIsTheWebhooksOwn(t *testing.T) {
 }
 
 func TestUpdatedWebhookIsCalledWhereItIsNow(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()

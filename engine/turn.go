@@ -42,17 +42,23 @@ func (t *turn) decide(r ports.Reader, first *command) error {
 }
 
 func (t *turn) take(outcomes int) *command {
-	limits := t.store.Limits()
-	if len(t.commands) >= maxBatch || t.bytes > limits.CommitBytes/2 || t.state.Writes()+len(t.vault) > limits.CommitWrites/2 {
+	if len(t.commands) >= maxBatch || t.filled(1, 2) {
 		return nil
 	}
-	if outcomes < maxBatch*3/4 {
-		select {
-		case c := <-t.writer.outcomes:
+	if outcomes >= maxBatch*3/4 || t.filled(3, 8) {
+		if c := t.takeAccept(); c != nil {
 			return c
-		default:
 		}
 	}
+	select {
+	case c := <-t.writer.outcomes:
+		return c
+	default:
+		return t.takeAccept()
+	}
+}
+
+func (t *turn) takeAccept() *command {
 	select {
 	case c := <-t.accepts:
 		t.waiting.Add(-int64(c.size))
@@ -60,6 +66,12 @@ func (t *turn) take(outcomes int) *command {
 	default:
 		return nil
 	}
+}
+
+// filled tells whether the batch has reached a share of what one commit may hold.
+func (t *turn) filled(part, of int) bool {
+	limits := t.store.Limits()
+	return t.bytes > limits.CommitBytes*part/of || t.state.Writes()+len(t.vault) > limits.CommitWrites*part/of
 }
 
 // one runs a command's decision and folds it into the batch. A refused command is answered at once and leaves nothing; an error is
@@ -102,6 +114,10 @@ func (t *turn) fold(b *batch, d core.Decision) error {
 		}
 		t.events = append(t.events, r)
 		if company, id, ok := webhookOf(e); ok {
+			// Loaded by a later command of this batch, the index would miss the change: the snapshot is older.
+			if _, err := b.webhooks(company); err != nil {
+				return err
+			}
 			w, exists, err := t.state.Webhook(company, id)
 			if err != nil {
 				return err

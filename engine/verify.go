@@ -110,39 +110,58 @@ func verifyItem(r ports.Reader, rec core.Recorded, report *VerifyReport) {
 
 // verifyRows walks the rows of both stores side by side.
 func verifyRows(ctx context.Context, store, scratch ports.Store, report *VerifyReport) error {
-	from, to := core.RowRange()
 	return store.View(ctx, func(r ports.Reader) error {
 		return scratch.View(ctx, func(s ports.Reader) error {
-			nextStored, stopStored := iter.Pull2(r.Scan(from, to, false))
-			defer stopStored()
-			nextFolded, stopFolded := iter.Pull2(s.Scan(from, to, false))
-			defer stopFolded()
-			stored, errStored, okStored := nextStored()
-			folded, errFolded, okFolded := nextFolded()
-			for okStored || okFolded {
-				if err := errors.Join(errStored, errFolded, ctx.Err()); err != nil {
+			stored, folded := walkRows(r), walkRows(s)
+			defer stored.stop()
+			defer folded.stop()
+			for stored.ok || folded.ok {
+				if err := errors.Join(stored.err, folded.err, ctx.Err()); err != nil {
 					return err
 				}
-				order := bytes.Compare(stored.Key, folded.Key)
-				switch {
-				case okStored && (!okFolded || order < 0):
-					report.problem("row %s is stored, but the log does not give it", core.Show(string(stored.Key)))
-				case okFolded && (!okStored || order > 0):
-					report.problem("row %s is missing", core.Show(string(folded.Key)))
-				case !bytes.Equal(stored.Value, folded.Value):
-					report.problem("row %s differs from what the log gives", core.Show(string(stored.Key)))
-				}
-				stepStored := okStored && (!okFolded || order <= 0)
-				stepFolded := okFolded && (!okStored || order >= 0)
-				if stepStored {
-					report.Rows++
-					stored, errStored, okStored = nextStored()
-				}
-				if stepFolded {
-					folded, errFolded, okFolded = nextFolded()
-				}
+				compareRows(stored, folded, report)
 			}
 			return nil
 		})
 	})
 }
+
+// compareRows looks at the smaller key of both, and steps past it.
+func compareRows(stored, folded *walk, report *VerifyReport) {
+	order := bytes.Compare(stored.pair.Key, folded.pair.Key)
+	switch {
+	case !folded.ok || stored.ok && order < 0:
+		report.problem("row %s is stored, but the log does not give it", core.Show(string(stored.pair.Key)))
+		report.Rows++
+		stored.step()
+	case !stored.ok || order > 0:
+		report.problem("row %s is missing", core.Show(string(folded.pair.Key)))
+		folded.step()
+	default:
+		if !bytes.Equal(stored.pair.Value, folded.pair.Value) {
+			report.problem("row %s differs from what the log gives", core.Show(string(stored.pair.Key)))
+		}
+		report.Rows++
+		stored.step()
+		folded.step()
+	}
+}
+
+// A walk goes through the rows of a snapshot; ok is false behind the last.
+type walk struct {
+	pair ports.Pair
+	err  error
+	ok   bool
+	next func() (ports.Pair, error, bool)
+	stop func()
+}
+
+func walkRows(r ports.Reader) *walk {
+	from, to := core.RowRange()
+	w := &walk{}
+	w.next, w.stop = iter.Pull2(r.Scan(from, to, false))
+	w.step()
+	return w
+}
+
+func (w *walk) step() { w.pair, w.err, w.ok = w.next() }

@@ -153,6 +153,16 @@ func (c *command) finish(err error) {
 	close(c.done)
 }
 
+// broken tells whether nothing is written any more, and so nothing may be attempted.
+func (w *writer) broken() bool {
+	select {
+	case <-w.failed:
+		return true
+	default:
+		return false
+	}
+}
+
 // refuseAccepts makes accept return ErrClosed from now on. Outcomes are still taken.
 func (w *writer) refuseAccepts() {
 	w.closing.Lock()
@@ -210,7 +220,11 @@ func (w *writer) drain() {
 func (w *writer) turn(first *command) error {
 	began := time.Now()
 	t := turn{writer: w, now: w.tick()}
-	if err := w.store.View(context.Background(), func(r ports.Reader) error { return t.decide(r, first) }); err != nil {
+	seen := false
+	if err := w.store.View(context.Background(), func(r ports.Reader) error { seen = true; return t.decide(r, first) }); err != nil {
+		if !seen {
+			t.commands = append(t.commands, first) // it waits for an answer too
+		}
 		return t.fail(err)
 	}
 	commit, err := t.commit()

@@ -63,5 +63,7 @@ func (l *dirLock) holder() string {
 
 // release removes the pid file first: after the unlock it may be another's.
 func (l *dirLock) release() error {
-	return errors.Join(os.Remove(l.pidFile), l.dir.Close())
+	// Unlocked by name: a child that this process has forked and that has not yet begun its own program holds a copy of the
+	// descriptor, so that closing ours would not let go.
+	return errors.Join(os.Remove(l.pidFile), unix.Flock(int(l.dir.Fd()), unix.LOCK_UN), l.dir.Close())
 }

@@ -45,6 +45,9 @@ func (s *server) addV1(mux *http.ServeMux) *huma.OpenAPI {
 	s.addCalls(api)
 	s.addEvents(api)
 	describeSeed(api.OpenAPI())
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which inOurWords replaces
+		delete(api.OpenAPI().Components.Schemas.Map(), unused)
+	}
 	return api.OpenAPI()
 }
 
@@ -70,7 +73,7 @@ func (m checkedMux) HandleFunc(pattern string, handle func(http.ResponseWriter, 
 			}
 		}
 		if err != nil {
-			m.server.writeProblem(w, r, problemOf(err, inBody))
+			writeProblem(w, problemOf(err, inBody))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(buf.Bytes()))
@@ -82,10 +85,10 @@ const companyPath = "/v1/companies/{company}"
 
 // An op names an operation for the description; the rest of it is the same for all.
 func (s *server) op(id, method, path, summary string, status int) huma.Operation {
-	tag, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, companyPath), "/v1"), "/{")
+	tag, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, companyPath+"/"), "/v1/"), "/")
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-		Tags:            []string{strings.Trim(tag, "/")},
+		Tags:            []string{tag},
 		MaxBodyBytes:    s.bodies.max + 1, // huma refuses what reaches its limit
 		BodyReadTimeout: -1,               // the body has been read, and its time must not end the command
 	}
@@ -94,10 +97,13 @@ func (s *server) op(id, method, path, summary string, status int) huma.Operation
 // register adds an operation, with our problem as what it answers else.
 func register[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	described := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")
-	op.Responses = map[string]*huma.Response{"default": {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{
 		Description: "A problem, as in RFC 9457",
 		Content:     map[string]*huma.MediaType{problemJSON: {Schema: described}},
-	}}
+	}
 	huma.Register(api, op, handle)
 }
 

@@ -56,10 +56,9 @@ func (s *server) panicked(w *watchedWriter, r *http.Request, thrown any) {
 	if w.begun {
 		panic(http.ErrAbortHandler)
 	}
-	clear(w.Header())
 	p := problemOf(err, inBody)
 	p.cause = nil // it is logged
-	s.writeProblem(w, r, p)
+	writeProblem(w, p)
 }
 
 // A watchedWriter knows whether the answer has begun.

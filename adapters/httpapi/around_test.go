@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -31,10 +32,16 @@ func record(h http.Handler, in *http.Request) *httptest.ResponseRecorder {
 func TestClosedUnlessOpened(t *testing.T) {
 	t.Parallel()
 	requests := []request{
-		get("health", "/healthz"), get("ready", "/readyz"), get("docs", "/docs/"), get("description", "/openapi.json"),
+		get("health", "/healthz"), get("ready", "/readyz"), get("beside docs", "/docsx"),
 		post("seed", "/candidates", ada), get("history", "/webhook_history/42"), do("list", "GET", "/webhooks", ""), get("unknown", "/x"),
 	}
-	golden(t, "closed.txt", transcript(t, httpapi.Handler(newMemory(), httpapi.Options{Version: "test"}), requests))
+	closed := httpapi.Handler(newMemory(), httpapi.Options{Version: "test"})
+	golden(t, "closed.txt", transcript(t, closed, requests))
+	for _, path := range []string{"/openapi.json", "/docs/", "/docs/swagger-ui.css"} {
+		if out := send(closed, get("", path)); out.Code != http.StatusOK {
+			t.Errorf("%s: %d, but the API's description is for everybody: a browser sends no key", path, out.Code)
+		}
+	}
 }
 
 func TestAPIKey(t *testing.T) {
@@ -110,15 +117,45 @@ func TestPanicIsA500AndLoggedWithoutTheBody(t *testing.T) {
 	send(h, post("", "/candidates", ada))
 }
 
+func (panicking) Follow(context.Context, uint64) iter.Seq2[engine.Event, error] {
+	return func(func(engine.Event, error) bool) { panic("out of luck") }
+}
+
+func TestPanicBehindAStreamEndsTheStreamAlone(t *testing.T) {
+	t.Parallel()
+	out := send(quiet(panicking{newMemory()}), get("", "/v1/events/stream"))
+	if !strings.Contains(out.Body.String(), "event: error\n") || strings.Contains(out.Body.String(), "luck") {
+		t.Errorf("got %s", out.Body)
+	}
+}
+
+// An answer that has begun must not look whole.
+func TestPanicInTheMiddleOfAnAnswerBreaksTheConnection(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("got %v", err)
+		}
+	}()
+	quiet(newMemory()).ServeHTTP(tripping{http.Header{}}, newRequest(get("", "/healthz"), nil))
+}
+
+// A tripping writer panics at the body.
+type tripping struct{ header http.Header }
+
+func (w tripping) Header() http.Header     { return w.header }
+func (tripping) WriteHeader(int)           {}
+func (tripping) Write([]byte) (int, error) { panic("tripped") }
+
 func TestInternalErrorsAreLoggedAndNotTold(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	m := newMemory()
 	m.fail = io.ErrClosedPipe
 	h := httpapi.Handler(m, httpapi.Options{Authorize: httpapi.AllowAll, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	for _, r := range []request{do("", "GET", "/webhooks", ""), post("", "/candidates", ada)} {
+	for _, r := range []request{do("", "GET", "/webhooks", ""), post("", "/candidates", ada), get("", "/readyz")} {
 		log.Reset()
-		if out := send(h, r); out.Code != 500 || strings.Contains(out.Body.String(), "pipe") {
+		if out := send(h, r); out.Code < 500 || strings.Contains(out.Body.String(), "pipe") {
 			t.Errorf("%s: %d %s", r.path, out.Code, out.Body)
 		}
 		if !strings.Contains(log.String(), "closed pipe") {

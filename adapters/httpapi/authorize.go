@@ -9,7 +9,7 @@ import (
 )
 
 // APIKey is an Options.Authorize that asks for `Authorization: Bearer <key>`. The comparison takes the same time whatever was sent.
-// An empty key lets nobody in.
+// An empty key lets nobody in, for an empty one is never compared.
 func APIKey(key string) func(*http.Request) error {
 	want := sha256.Sum256([]byte(key)) // digests have one length, so that the key's length does not show either
 	return func(r *http.Request) error {
@@ -18,7 +18,7 @@ func APIKey(key string) func(*http.Request) error {
 			return errors.New("the request is refused: it has no API key; send the header Authorization: Bearer <key>")
 		}
 		got := sha256.Sum256([]byte(given))
-		if key == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			return errors.New("the request is refused: its API key is not the engine's; correct the key in the header Authorization")
 		}
 		return nil
@@ -30,16 +30,21 @@ func AllowAll(*http.Request) error { return nil }
 
 func (s *server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		if public(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		if err := s.authorize(r); err != nil {
-			s.writeProblem(w, r, refusal(http.StatusUnauthorized, codeUnauthorize, "%s", err.Error()))
+			writeProblem(w, refusal(http.StatusUnauthorized, codeUnauthorize, "%s", err.Error()))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// public tells which paths hold nothing of anybody's: health, and the description of the API, which a browser opens without a key.
+func public(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/openapi.json" || path == "/docs" || strings.HasPrefix(path, "/docs/")
 }
 
 func (s *server) authorize(r *http.Request) error {

@@ -45,14 +45,23 @@ func (s *server) addEvents(api huma.API) {
 		func(ctx context.Context, in *eventsQuery) (*content[list[engine.Event]], error) {
 			return replyPage(s.engine.Events(ctx, engine.EventQuery{Type: in.Type, After: in.After, Limit: in.Limit}))
 		})
-	register(api, s.op("stream-events", http.MethodGet, ours+"/stream", "Follow a company's events, as server-sent events", http.StatusOK),
+	register(api, s.streamOp("stream-events", ours+"/stream", "Follow a company's events, as server-sent events"),
 		func(_ context.Context, in *companyStream) (*huma.StreamResponse, error) {
 			return s.streamed(in.Company, cmp.Or(in.LastID, in.After)), nil
 		})
-	register(api, s.op("stream-all-events", http.MethodGet, all+"/stream", "Follow all events, as server-sent events", http.StatusOK),
+	register(api, s.streamOp("stream-all-events", all+"/stream", "Follow all events, as server-sent events"),
 		func(_ context.Context, in *streamQuery) (*huma.StreamResponse, error) {
 			return s.streamed("", cmp.Or(in.LastID, in.After)), nil
 		})
+}
+
+func (s *server) streamOp(id, path, summary string) huma.Operation {
+	op := s.op(id, http.MethodGet, path, summary, http.StatusOK)
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "Events as they happen: id is the seq, event the type, data the event; a comment at least every 15 s",
+		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	return op
 }
 
 func (s *server) streamed(company string, after uint64) *huma.StreamResponse {

@@ -17,7 +17,7 @@ const DefaultMaxBody = 512 << 10
 // Options are what Handler may be told. The zero value works, and lets nobody in.
 type Options struct {
 	// Authorize lets a request in by returning nil; its error's text is given to the client with 401. It is not asked for /healthz,
-	// /readyz and preflights. nil refuses everything else: the API is closed unless it is opened, with APIKey or AllowAll.
+	// /readyz, /openapi.json, /docs and preflights. nil refuses everything else: the API is closed unless it is opened, with APIKey or AllowAll.
 	Authorize func(*http.Request) error
 	// CORS opens the API to pages of any origin, with any method and header. It is meant for development.
 	CORS bool
@@ -76,7 +76,7 @@ func (s *server) noRoute(mux *http.ServeMux) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		s.writeProblem(w, r, refusal(http.StatusMethodNotAllowed, codeMethod,
+		writeProblem(w, refusal(http.StatusMethodNotAllowed, codeMethod,
 			"%s %s is refused: the route takes %s; use one of these", r.Method, show(r.URL.Path), strings.Join(allowed, ", ")))
 	}
 }
@@ -90,7 +90,7 @@ func allowedMethods(mux *http.ServeMux, r *http.Request) []string {
 }
 
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.writeProblem(w, r, refusal(http.StatusNotFound, codeNotFound,
+	writeProblem(w, refusal(http.StatusNotFound, codeNotFound,
 		"%s %s is refused: no route has this path; see the routes in /openapi.json", r.Method, show(r.URL.Path)))
 }
 
@@ -103,8 +103,9 @@ func (s *server) addHealth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.engine.Ready(r.Context()); err != nil {
 			p := problemOf(err, inQuery)
+			s.note(r, p)
 			p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
-			s.writeProblem(w, r, p)
+			writeProblem(w, p)
 			return
 		}
 		writeJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))

@@ -186,8 +186,7 @@ func location(field, fieldsIn string) string {
 	}
 }
 
-func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
-	s.note(r, p)
+func writeProblem(w http.ResponseWriter, p *problem) {
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemJSON)
 	writeBytes(w, p.Status, toJSON(p))

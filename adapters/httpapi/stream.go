@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -61,15 +62,25 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, company string, 
 // follow hands on what the engine tells. It ends with ctx or the engine, and closes steps.
 func (s *server) follow(ctx context.Context, after uint64, steps chan<- followed) {
 	defer close(steps)
+	defer func() { // out of reach of recovered, a panic here would end the process
+		if thrown := recover(); thrown != nil {
+			hand(ctx, steps, followed{err: fmt.Errorf("follow: panic: %v: %s", thrown, debug.Stack())})
+		}
+	}()
 	for event, err := range s.engine.Follow(ctx, after) {
-		select {
-		case steps <- followed{event, err}:
-		case <-ctx.Done():
+		if !hand(ctx, steps, followed{event, err}) || err != nil {
 			return
 		}
-		if err != nil {
-			return
-		}
+	}
+}
+
+// hand returns false when nobody waits for the step any more.
+func hand(ctx context.Context, steps chan<- followed, step followed) bool {
+	select {
+	case steps <- step:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

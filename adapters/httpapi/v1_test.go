@@ -204,6 +204,15 @@ func TestBodyOfExactlyTheLimitIsTaken(t *testing.T) {
 	}
 }
 
+func TestAnnouncedTooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	in := newRequest(post("", "/candidates", ""), broken{})
+	in.ContentLength = 1 << 30
+	if out := record(serve(newMemory()), in); out.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %s", out.Code, out.Body)
+	}
+}
+
 func TestBodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	in := newRequest(post("", "/candidates", ""), io.MultiReader(strings.NewReader(`{"a":`), broken{}))

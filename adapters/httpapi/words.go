@@ -18,6 +18,7 @@ func (s *server) inOurWords(ctx huma.Context, _ string, v any) (any, error) {
 	r, _ := humago.Unwrap(ctx)
 	switch p := v.(type) {
 	case *problem:
+		s.note(r, p)
 		return p, nil
 	case *huma.ErrorModel:
 		ours := translate(p)

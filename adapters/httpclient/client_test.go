@@ -207,6 +207,14 @@ func TestCalls(t *testing.T) {
 			t.Errorf("%d calls in state %q, not %d", got, state, count)
 		}
 	}
+	for name, q := range map[string]engine.CallQuery{
+		"since": {Since: message.CreatedAt.Add(time.Millisecond)}, "until": {Until: message.CreatedAt},
+		"webhook": {Webhook: "wh_9"}, "event type": {EventType: "invoice.lost"},
+	} {
+		if q.Company = company; len(ok(b.CallPage(ctx, q))(t).Items) > 0 {
+			t.Errorf("%s did not filter", name)
+		}
+	}
 	failed := ok(b.CallPage(ctx, engine.CallQuery{Company: company, State: "failed"}))(t).Items[0]
 	again := ok(b.RetryCall(ctx, company, failed.ID))(t)
 	if again.RetryOf != failed.ID || again.Message != failed.Message {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"posthorn/adapters/httpclient"
 	"posthorn/engine"
@@ -76,7 +75,11 @@ func (c *candidateListCmd) Run(p *program) error {
 	}, func(t table, all []engine.Candidate) {
 		t.row("ID", "VERSION", "NAME", "EMAIL", "UPDATED")
 		for _, one := range all {
-			var who struct{ Email, FirstName, LastName string }
+			var who struct {
+				Email     string `json:"email"`
+				FirstName string `json:"firstName"`
+				LastName  string `json:"lastName"`
+			}
 			_ = json.Unmarshal(one.Profile, &who) // a profile that is not one shows as empty
 			t.row(one.ID, one.Version, who.FirstName+" "+who.LastName, who.Email, one.UpdatedAt)
 		}
@@ -155,7 +158,7 @@ func showCandidate(t table, c engine.Candidate) {
 	t.field("id", c.ID)
 	t.field("company", c.Company)
 	t.field("version", c.Version)
-	t.field("profile", fmt.Sprintf("%s", c.Profile))
+	t.field("profile", string(c.Profile))
 	t.field("created", c.CreatedAt)
 	t.field("updated", c.UpdatedAt)
 }

@@ -31,8 +31,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // exitWith gives an error its code; nil stays nil, and a code that is there already stays.
 func exitWith(code int, err error) error {
-	var coded *exitError
-	if err == nil || errors.As(err, &coded) {
+	if _, coded := errors.AsType[*exitError](err); err == nil || coded {
 		return err
 	}
 	return &exitError{code, err}
@@ -40,8 +39,7 @@ func exitWith(code int, err error) error {
 
 // usageError says that the command line or the configuration is wrong, and where help is.
 func usageError(err error) error {
-	var coded *exitError
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		return coded // without what kong says around it
 	}
 	return exitWith(exitUsage, fmt.Errorf("the command line is refused: %w; see posthorn --help", err))
@@ -56,9 +54,11 @@ func (p *program) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitFailed // who reads us has gone, as head does, and needs no word of it
+	}
 	code := exitFailed
-	var coded *exitError
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		code = coded.code
 	} else if errors.Is(err, context.Canceled) && p.ctx.Err() != nil {
 		return exitOK

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+
 	"posthorn/adapters/httpclient"
 	"posthorn/engine"
 	"posthorn/engine/core"
@@ -14,7 +16,8 @@ type historyCmd struct {
 	callFilters
 	pageFlags
 
-	Company string `arg:"" env:"POSTHORN_COMPANY" help:"The company whose calls to show." name:"company"`
+	Of      string `arg:"" help:"The company whose calls to show; or give --company." name:"company" optional:""`
+	Company string `env:"POSTHORN_COMPANY" help:"The company to act for." placeholder:"ID"`
 	Status  string `enum:"pending,success,failed,skipped,cancelled," default:"" help:"Only calls with this status: ${enum}." placeholder:"STATUS"` //nolint:lll // a tag
 }
 
@@ -24,7 +27,11 @@ func (c *historyCmd) Run(p *program) error {
 	if c.Status == "success" {
 		state = core.Succeeded
 	}
-	q := c.query(c.Company, c.pageFlags, state)
+	company := cmp.Or(c.Of, c.Company)
+	if company == "" {
+		return refuse("the history of no company is refused: calls belong to companies; name one, or set POSTHORN_COMPANY")
+	}
+	q := c.query(company, c.pageFlags, state)
 	return askPage(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Page[engine.Call], error) {
 		return client.CallPage(ctx, q)
 	}, func(t table, all []engine.Call) {

@@ -18,7 +18,7 @@ import (
 )
 
 // version is stamped by the linker: -X main.version=v1.2.3.
-var version = "dev" //nolint:gochecknoglobals // -X writes to nothing else
+var version = "dev"
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
@@ -57,6 +57,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// A closed stdout is an error of a write, so that what was begun is also ended, and a closed stderr does not end a server.
+	signal.Ignore(syscall.SIGPIPE)
 	p := &program{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, settings: newSettings()}
 	return p.report(p.do(args))
 }

@@ -2,25 +2,31 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"posthorn/adapters/httpclient"
+	"posthorn/engine"
+	"posthorn/engine/core"
 	"posthorn/harness/script"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst})
+	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told})
 }
 
 // checked looks for goroutines that are left when all tests have ended.
@@ -39,12 +45,16 @@ func (c checked) Run() int {
 //
 //	exits CODE PROGRAM ARG...
 //	    runs a program that must end with this exit code.
-//	burst URL FILE
-//	    a program: posts candidates to /candidates until the engine is gone, and writes the accepted ids to FILE, one a line.
+//	await-file FILE REGEX
+//	    waits until what a background program writes to FILE matches.
+//	burst URL MESSAGES CANDIDATES
+//	    a program: posts both for company 42 until the engine is gone, and writes the ids of the accepted to two files, one a line.
+//	told URL CANDIDATES
+//	    a program: fails unless a call that tells of each candidate in the file has succeeded.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	commands := script.Commands()
-	commands["exits"] = exits
+	commands["exits"], commands["await-file"] = exits, awaitFile
 	testscript.Run(t, testscript.Params{
 		Dir:  "../../testdata/script",
 		Cmds: commands,
@@ -74,42 +84,95 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await-file FILE REGEX")
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	late := time.After(10 * time.Second)
+	for {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && want.Match(text) {
+			return
+		}
+		select {
+		case <-poll.C:
+		case <-late:
+			ts.Fatalf("%s has no match for %s within 10s: %.1000s (%v)", args[0], args[1], text, err)
+		}
+	}
+}
+
 // burst posts from a few goroutines at once, so that many commands wait when the engine dies.
 func burst() {
-	accepted, err := os.Create(os.Args[2])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	messages, err := os.Create(os.Args[2])
+	fatal(err)
+	candidates, err := os.Create(os.Args[3])
+	fatal(err)
 	var posting sync.WaitGroup
-	for range 8 {
+	for range 4 {
 		posting.Go(func() {
-			for post(os.Args[1], accepted) == nil {
+			for post(os.Args[1]+"/v1/companies/42/messages", `{"eventType":"invoice.paid","data":{"n":1}}`, messages) == nil {
+				continue
+			}
+		})
+		posting.Go(func() {
+			for post(os.Args[1]+"/candidates", `{"companyId":"42","email":"ada@example.com","firstName":"Ada","lastName":"Lovelace"}`, candidates) == nil {
+				continue
 			}
 		})
 	}
 	posting.Wait()
-	if err := accepted.Close(); err != nil {
+	fatal(errors.Join(messages.Close(), candidates.Close()))
+}
+
+func fatal(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-const candidate = `{"companyId":"42","email":"ada@example.com","firstName":"Ada","lastName":"Lovelace"}`
-
-func post(url string, accepted io.Writer) error {
-	resp, err := http.Post(url+"/candidates", "application/json", strings.NewReader(candidate))
+// post writes the id of what was accepted, and returns an error when it was not.
+func post(url, body string, accepted io.Writer) error {
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	answer, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
-	_, id, found := bytes.Cut(body, []byte(`"id":"`))
-	if resp.StatusCode != http.StatusOK || !found {
+	_, id, found := bytes.Cut(answer, []byte(`"id":"`))
+	if resp.StatusCode/100 != 2 || !found {
 		return errors.New(resp.Status)
 	}
 	id, _, _ = bytes.Cut(id, []byte(`"`))
 	_, err = fmt.Fprintf(accepted, "%s\n", id) // one write: whole lines, whoever else writes
 	return err
+}
+
+// told reads the succeeded calls of company 42 and looks for each candidate of a file among their resources.
+func told() {
+	client, err := httpclient.New(os.Args[1], httpclient.Options{})
+	fatal(err)
+	succeeded := map[string]bool{}
+	for call, err := range client.Calls(context.Background(), engine.CallQuery{Company: "42", State: core.Succeeded, Limit: engine.MaxLimit}) {
+		fatal(err)
+		if call.Resource != nil {
+			succeeded[call.Resource.ID] = true
+		}
+	}
+	text, err := os.ReadFile(os.Args[2])
+	fatal(err)
+	ids := strings.Fields(string(text))
+	for _, id := range ids {
+		if !succeeded[id] {
+			fatal(fmt.Errorf("candidate %s was accepted, and no call that tells of it succeeded", id))
+		}
+	}
+	fmt.Printf("%d candidates accepted, all told\n", len(ids))
 }

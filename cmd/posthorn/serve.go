@@ -51,16 +51,23 @@ func (c *serveCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	id, epoch := s.engine.ID()
+	s.log.Info("engine started", "engine", id, "epoch", epoch, "data", c.Data)
 	if _, err := fmt.Fprintf(p.stdout, "listening on %s\n", s.url); err != nil {
 		return errors.Join(err, s.stop(0))
 	}
+	return c.attend(s, signals)
+}
+
+// attend waits for what ends a service, and ends it.
+func (c *serveFlags) attend(s *service, signals <-chan os.Signal) error {
 	select {
 	case <-signals:
 		return c.stop(s, signals)
 	case <-s.engine.Failed():
-		err := s.engine.Ready(p.ctx)
+		err := s.engine.Ready(context.Background())
 		s.log.Error("the engine can no longer write", "error", err)
-		_ = s.stop(0) // says the same again
+		_ = s.stop(time.Second) // it says the same again; the time is for the answers to those who wait
 		return exitWith(exitIO, fmt.Errorf("the engine has stopped: %w; see the log, then start it again", err))
 	case err := <-s.ended:
 		return exitWith(exitIO, errors.Join(fmt.Errorf("the listener failed: %w", err), s.stop(c.Grace)))
@@ -68,7 +75,7 @@ func (c *serveCmd) Run(p *program) error {
 }
 
 // stop ends a service in order, unless another signal comes.
-func (c *serveCmd) stop(s *service, again <-chan os.Signal) error {
+func (c *serveFlags) stop(s *service, again <-chan os.Signal) error {
 	s.log.Info("stopping; a second signal ends it at once", "grace", c.Grace)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop(c.Grace) }() // ends with its work, or with the process
@@ -110,12 +117,15 @@ func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, err
 	if err != nil {
 		return nil, exitWith(openCode(err), errors.Join(err, listener.Close()))
 	}
-	s := &service{url: "http://" + listener.Addr().String(), engine: engine, log: log, ended: make(chan error, 1)}
-	s.http = newServer(httpapi.Handler(engine, httpapi.Options{
-		Authorize: authorize, CORS: c.Dev, Logger: log, Version: version,
-	}), log)
+	return newService(engine, listener, httpapi.Options{Authorize: authorize, CORS: c.Dev, Logger: log, Version: version}), nil
+}
+
+// newService begins to answer. The engine and the listener are the service's from now on.
+func newService(engine *posthorn.Posthorn, listener net.Listener, o httpapi.Options) *service {
+	s := &service{url: "http://" + listener.Addr().String(), engine: engine, log: o.Logger, ended: make(chan error, 1)}
+	s.http = newServer(httpapi.Handler(engine, o), o.Logger)
 	go func() { s.ended <- s.http.Serve(listener) }() // ends with stop
-	return s, nil
+	return s
 }
 
 // stop refuses commands, closes the listener, and lets the requests and attempts under way finish.
@@ -185,7 +195,7 @@ func loopback(address string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return host != "" || host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (c *serveFlags) logger(w io.Writer) *slog.Logger {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"posthorn/harness"
@@ -128,6 +129,7 @@ func (t *story) attempts(ctx context.Context) error {
 	}
 	var got struct {
 		Data []struct {
+			ID           string
 			State        string
 			AttemptCount int
 		}
@@ -138,7 +140,27 @@ func (t *story) attempts(ctx context.Context) error {
 	if len(got.Data) != 1 || got.Data[0].State != "succeeded" || got.Data[0].AttemptCount != 3 {
 		return fmt.Errorf("the call is refused: it should have succeeded after 3 attempts, not %+v", got.Data)
 	}
-	return nil
+	return t.each(ctx, got.Data[0].ID)
+}
+
+// each shows the attempts of a call, without the rest of what is known of it.
+func (t *story) each(ctx context.Context, call string) error {
+	var got struct {
+		Attempts []struct {
+			Attempt   int
+			Status    int
+			TookMS    int
+			StartedAt string
+		}
+	}
+	raw, err := t.fetch(ctx, http.MethodGet, "/v1/companies/42/calls/"+call, "")
+	if err := errors.Join(err, json.Unmarshal(raw, &got)); err != nil {
+		return err
+	}
+	for _, a := range got.Attempts {
+		t.line("attempt %d  %s  answered %d after %d ms", a.Attempt, a.StartedAt, a.Status, a.TookMS)
+	}
+	return t.err
 }
 
 // deliveries waits for the next n and shows them.
@@ -169,25 +191,37 @@ func (t *story) succeeded(ctx context.Context) error {
 	return fmt.Errorf("no call was recorded as succeeded: %w", context.Cause(ctx))
 }
 
-// exchange makes a request, shows both sides of it, and decodes the answer. Anything but a 2xx is an error.
+// exchange makes a request, shows both sides of it, and decodes the answer.
 func (t *story) exchange(ctx context.Context, method, path, body string, into any) error {
-	t.line("> %s %s %s", method, path, body)
-	req, err := http.NewRequestWithContext(ctx, method, t.service.url+path, strings.NewReader(body))
+	raw, err := t.fetch(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	t.line("< %s", secretText.ReplaceAll(bytes.TrimSpace(raw), []byte("whsec_...")))
+	return errors.Join(t.err, json.Unmarshal(raw, into))
+}
+
+// secretText is a webhook's secret in an answer; it is not shown, for screens are shared.
+var secretText = regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
+
+// fetch makes a request and returns the answer's body. Anything but a 2xx is an error.
+func (t *story) fetch(ctx context.Context, method, path, body string) ([]byte, error) {
+	t.line("%s", strings.TrimSpace(fmt.Sprintf("> %s %s %s", method, path, body)))
+	req, err := http.NewRequestWithContext(ctx, method, t.service.url+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return err
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
 	}
-	t.line("< %d %s", resp.StatusCode, bytes.TrimSpace(raw))
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s was answered %s", method, path, resp.Status)
+		return nil, fmt.Errorf("%s %s was answered %s: %.300s", method, path, resp.Status, raw)
 	}
-	return errors.Join(t.err, json.Unmarshal(raw, into))
+	return raw, nil
 }

@@ -8,7 +8,9 @@ type Cache struct {
 }
 
 // NewCache returns a cache of at most twice most rows.
-func NewCache(most int) *Cache { return &Cache{young: map[string]any{}, old: map[string]any{}, most: most} }
+func NewCache(most int) *Cache {
+	return &Cache{young: map[string]any{}, old: map[string]any{}, most: most}
+}
 
 // Forget empties the cache.
 func (c *Cache) Forget() { c.young, c.old = map[string]any{}, map[string]any{} }

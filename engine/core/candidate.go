@@ -25,11 +25,16 @@ const (
 
 // The events of a candidate.
 type (
-	CandidateCreated      struct{ ResourceVersion }
-	CandidateUpdated      struct{ ResourceVersion }
-	CandidateApplied      struct{ ResourceVersion }
+	// CandidateCreated begins a candidate.
+	CandidateCreated struct{ ResourceVersion }
+	// CandidateUpdated changes profile fields.
+	CandidateUpdated struct{ ResourceVersion }
+	// CandidateApplied adds an application for a job.
+	CandidateApplied struct{ ResourceVersion }
+	// CandidateStateChanged changes the state.
 	CandidateStateChanged struct{ ResourceVersion }
-	CandidateDeleted      struct{ ResourceVersion }
+	// CandidateDeleted ends it.
+	CandidateDeleted struct{ ResourceVersion }
 )
 
 func (CandidateDeleted) deletes() bool { return true }

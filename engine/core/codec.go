@@ -31,10 +31,23 @@ func NewCodec() *Codec { return newCodec(kinds()) }
 func kinds() []kind {
 	zeros := []Event{
 		EngineStarted{},
-		WebhookRegistered{}, WebhookUpdated{}, WebhookEnabled{}, WebhookDisabled{}, WebhookDeleted{},
-		MessagePublished{}, MessageUnmatched{}, CallsPlanned{},
-		CallRequested{}, CallAttempted{}, CallSucceeded{}, CallFailed{}, CallSkipped{}, CallCancelled{},
-		JobEnded{}, KeyUsed{}, KeysExpired{},
+		WebhookRegistered{},
+		WebhookUpdated{},
+		WebhookEnabled{},
+		WebhookDisabled{},
+		WebhookDeleted{},
+		MessagePublished{},
+		MessageUnmatched{},
+		CallsPlanned{},
+		CallRequested{},
+		CallAttempted{},
+		CallSucceeded{},
+		CallFailed{},
+		CallSkipped{},
+		CallCancelled{},
+		JobEnded{},
+		KeyUsed{},
+		KeysExpired{},
 	}
 	zeros = append(zeros, candidateEvents()...)
 	all := make([]kind, len(zeros))

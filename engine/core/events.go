@@ -137,9 +137,13 @@ type CallEnded struct {
 
 // The ends of a call.
 type (
+	// CallSucceeded says that the receiver answered 2xx.
 	CallSucceeded struct{ CallEnded }
-	CallFailed    struct{ CallEnded }
-	CallSkipped   struct{ CallEnded }
+	// CallFailed says that it will not be tried again.
+	CallFailed struct{ CallEnded }
+	// CallSkipped says that its webhook was disabled when the message came.
+	CallSkipped struct{ CallEnded }
+	// CallCancelled says that somebody or something no longer wants it.
 	CallCancelled struct{ CallEnded }
 )
 

@@ -18,7 +18,7 @@ const (
 
 func key(parts ...string) []byte { return []byte(strings.Join(parts, "\x00")) }
 
-// RowRange covers every row, VaultRange every vault item: from <= key < to.
+// RowRange covers every row: from <= key < to.
 func RowRange() (from, to []byte) { return []byte(rowPrefix + "\x00"), []byte(rowPrefix + "\x01") }
 
 // VaultRange covers every vault item.
@@ -86,7 +86,7 @@ func ResourceKey(ref ResourceRef) []byte {
 // DataKey is the vault item of a message's inline data.
 func DataKey(message string) []byte { return key(vaultPrefix, "data", message) }
 
-// ResponseKey is the vault item of the response to one attempt. The event's seq tells two leases of one attempt apart.
+// ResponseKey is the vault item of the response to one attempt, made under one lease.
 func ResponseKey(call string, attempt, lease int, epoch uint64) []byte {
 	return key(vaultPrefix, "response", call, strconv.Itoa(attempt), strconv.Itoa(lease), strconv.FormatUint(epoch, 10))
 }
@@ -115,7 +115,7 @@ const dueTail = 1 + 8 + 8 // separator, milliseconds, seq
 func (d Due) Key() []byte {
 	k := key(rowPrefix, "due", d.Webhook)
 	k = append(k, 0)
-	k = binary.BigEndian.AppendUint64(k, uint64(max(0, d.At.UnixMilli()))) //nolint:gosec // times before 1970 are cut to 0
+	k = binary.BigEndian.AppendUint64(k, uint64(max(0, d.At.UnixMilli()))) // none is before 1970
 	return binary.BigEndian.AppendUint64(k, d.Seq)
 }
 
@@ -131,7 +131,7 @@ func ParseDue(k, value []byte) (Due, error) {
 	tail := k[len(k)-16:]
 	return Due{
 		Webhook: string(k[head : len(k)-dueTail]),
-		At:      time.UnixMilli(int64(binary.BigEndian.Uint64(tail))).UTC(), //nolint:gosec // written by Key
+		At:      time.UnixMilli(int64(binary.BigEndian.Uint64(tail))).UTC(),
 		Seq:     binary.BigEndian.Uint64(tail[8:]),
 		Company: company, Call: call,
 	}, nil

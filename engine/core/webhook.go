@@ -97,7 +97,7 @@ func checkURL(p *problems, raw string) {
 	case err != nil || !printable(raw) || strings.Contains(raw, " "):
 		p.add("url", "url %s cannot be parsed; it is plain text without spaces; give an absolute http or https URL", Show(raw))
 	case u.User != nil:
-		p.add("url", "the url holds a user or password; they would stand in the history; use a header or a path of your own")
+		p.add("url", "the url holds a user or password; they would stand in the history; put a token into the path instead")
 	case u.Scheme != "http" && u.Scheme != "https":
 		p.add("url", "url %s has scheme %s; only http and https are called; change it", Show(raw), Show(u.Scheme))
 	case u.Hostname() == "":

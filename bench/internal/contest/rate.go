@@ -74,7 +74,7 @@ func perSecond(count int, took time.Duration) float64 { return float64(count) / 
 func describe(r run, count int) (notes []string) {
 	if r.usage.CPU > 0 {
 		// Its whole life, so the start and the warming count too.
-		perRequest := r.usage.CPU / time.Duration(count+Warm)
+		perRequest := r.usage.CPU / time.Duration(count+warming(count))
 		notes = append(notes, fmt.Sprintf("%v CPU/request, peak %d MiB", perRequest.Round(time.Microsecond), r.usage.Peak>>20))
 	}
 	if r.repeated > 0 {

@@ -11,8 +11,8 @@ import (
 	"posthorn/bench/internal/sink"
 )
 
-// Warm is the number of requests before those that are measured: they open the connections and fill the pools.
-const Warm = 2000
+// warming is the number of requests before count that are measured: they open the connections and fill the pools.
+func warming(count int) int { return min(count, 2000) }
 
 // A run is one contender with a sink of its own, measured once.
 type run struct {
@@ -28,8 +28,8 @@ func measure(
 	ctx context.Context, c Contender, conns, count int,
 	generate func(context.Context, time.Time, load.Numbers, []load.Send) (load.Record, error),
 ) (r run, err error) {
-	base := time.Now()
-	s, err := sink.Open(ctx, base, Warm+count)
+	base, warm := time.Now(), warming(count)
+	s, err := sink.Open(ctx, base, warm+count)
 	if err != nil {
 		return run{}, err
 	}
@@ -54,22 +54,22 @@ func measure(
 	if err != nil {
 		return run{}, err
 	}
-	if _, err := load.Closed(ctx, base, load.Numbers{Count: Warm}, senders); err != nil {
+	if _, err := load.Closed(ctx, base, load.Numbers{Count: warm}, senders); err != nil {
 		return run{}, fmt.Errorf("warm %s: %w", c.Name(), err)
 	}
-	if err := s.Wait(ctx, Warm); err != nil {
+	if err := s.Wait(ctx, warm); err != nil {
 		return run{}, fmt.Errorf("warm %s: %w", c.Name(), err)
 	}
-	if r.record, err = generate(ctx, base, load.Numbers{First: Warm, Count: count}, senders); err != nil {
+	if r.record, err = generate(ctx, base, load.Numbers{First: warm, Count: count}, senders); err != nil {
 		return run{}, fmt.Errorf("send to %s: %w", c.Name(), err)
 	}
-	if err := s.Wait(ctx, Warm+count); err != nil {
+	if err := s.Wait(ctx, warm+count); err != nil {
 		return run{}, fmt.Errorf("drain %s: %w", c.Name(), err)
 	}
 	r.repeated = s.Repeated()
 	r.arrivals = make([]time.Duration, count)
 	for i := range r.arrivals {
-		r.arrivals[i], _ = s.Arrival(Warm + i) // Wait has seen them all
+		r.arrivals[i], _ = s.Arrival(warm + i) // Wait has seen them all
 	}
 	return r, nil
 }

@@ -9,7 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -18,7 +18,8 @@ import (
 type Receiver struct {
 	URL string // where it listens, without a path; any path will do
 
-	holding, most, taken atomic.Int64
+	mu     sync.Mutex
+	counts Counts
 
 	ended  context.Context
 	end    context.CancelFunc
@@ -49,14 +50,32 @@ func (r *Receiver) Close() error {
 	return err
 }
 
-// Holding says how many requests are held now, Most how many were at the most, and Taken how many came in all.
-func (r *Receiver) Holding() int { return int(r.holding.Load()) }
+// Counts are the requests of a receiver.
+type Counts struct {
+	Holding, Most int // held now, and held at once at the most
+	Taken         int // in all
+}
 
-// Most is described at Holding.
-func (r *Receiver) Most() int { return int(r.most.Load()) }
+// Counts returns what they are now.
+func (r *Receiver) Counts() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}
 
-// Taken is described at Holding.
-func (r *Receiver) Taken() int { return int(r.taken.Load()) }
+func (r *Receiver) hold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Taken++
+	r.counts.Holding++
+	r.counts.Most = max(r.counts.Most, r.counts.Holding)
+}
+
+func (r *Receiver) letGo() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Holding--
+}
 
 // ServeHTTP holds a request until its client or the receiver ends, and closes the connection.
 func (r *Receiver) ServeHTTP(_ http.ResponseWriter, req *http.Request) {
@@ -64,11 +83,8 @@ func (r *Receiver) ServeHTTP(_ http.ResponseWriter, req *http.Request) {
 	if _, err := io.Copy(io.Discard, req.Body); err != nil {
 		return
 	}
-	r.taken.Add(1)
-	now := r.holding.Add(1)
-	defer r.holding.Add(-1)
-	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
-	}
+	r.hold()
+	defer r.letGo()
 	select {
 	case <-req.Context().Done():
 	case <-r.ended.Done():

@@ -77,20 +77,20 @@ func TestReceiverHoldsUntilTheClientGivesUp(t *testing.T) {
 		<-w.waited
 		return func() {
 			cancel()
-			if got := <-ended; got != http.ErrAbortHandler {
+			if got, _ := (<-ended).(error); !errors.Is(got, http.ErrAbortHandler) {
 				t.Errorf("the request ended with %v, want its connection closed", got)
 			}
 		}
 	}
 	first, second := hold(), hold()
-	if r.Holding() != 2 {
-		t.Errorf("%d held, want 2", r.Holding())
+	if got := r.Counts(); got.Holding != 2 {
+		t.Errorf("%+v, want 2 held", got)
 	}
 	first()
 	second()
 	hold()()
-	if r.Holding() != 0 || r.Most() != 2 || r.Taken() != 3 {
-		t.Errorf("%d held, %d at the most, %d taken; want 0, 2 and 3", r.Holding(), r.Most(), r.Taken())
+	if got, want := r.Counts(), (hang.Counts{Holding: 0, Most: 2, Taken: 3}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)

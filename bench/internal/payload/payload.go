@@ -23,7 +23,8 @@ func Candidate(company string) []byte {
 
 // Message is what is posted to POST /v1/companies/{company}/messages.
 func Message(eventType string) []byte {
-	return fmt.Appendf(nil, `{"eventType":%q,"data":{"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}}`, eventType)
+	return fmt.Appendf(nil, `{"eventType":%q,"data":{"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}}`,
+		eventType)
 }
 
 // Delivered is a body as the receiver gets it, exactly DeliveredSize bytes. The raw baselines send it.
