@@ -152,6 +152,7 @@ func (d *dispatcher) call(t task, now time.Time) ports.Reply {
 // publishOutcomes gathers what is there, up to what an envelope holds, and publishes it until the transport takes it.
 func (d *dispatcher) publishOutcomes() {
 	for o := range d.outcomes {
+		gather(func() int { return len(d.outcomes) })
 		gathered := []core.Outcome{o}
 		for size := len(o.Response); len(gathered) < maxGather && size < maxGatherBytes-maxResponse; {
 			select {

@@ -200,7 +200,7 @@ func (b *bench) many(n int) {
 	}
 }
 
-// wantEach fails the test unless each of n webhooks was called at least once, and at most most times.
+// wantEach fails the test unless each of n webhooks was called at least once, and none more often than most says.
 func (b *bench) wantEach(n, most int) {
 	b.t.Helper()
 	called := map[string]int{}

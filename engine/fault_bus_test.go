@@ -217,3 +217,25 @@ func (b *frailBus) Run(ctx context.Context) error {
 		return nil
 	}
 }
+
+// A bus that takes no outcomes delays a stop by the two margins, and loses only attempts, which are made again.
+func TestStopEndsThoughTheBusTakesNoOutcomes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		var bus *portstest.FaultBus
+		b := open(t, withFaults(&bus, func(on string, _ int) portstest.BusFault {
+			if strings.HasSuffix(on, ".outcomes") {
+				return portstest.BusFailBefore
+			}
+			return portstest.BusFaithful
+		}))
+		b.many(10)
+		b.publish(`1`)
+		pass(time.Second)
+		began := time.Now()
+		b.close()
+		if took := time.Since(began); took > 11*time.Second {
+			t.Errorf("the stop took %s, want at most 11 s", took)
+		}
+	})
+}

@@ -37,7 +37,7 @@ func TestRowsThatComeInBeforeTheCursorAreFound(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		early := b.due("w", milli(time.Now()))
-		time.Sleep(time.Second)
+		b.pass(time.Second)
 		b.add("w", 600)
 		b.drainAll()
 		b.commit(early)
@@ -88,14 +88,14 @@ func TestTimersWakeLanes(t *testing.T) {
 		if p := b.pause(); p != time.Minute {
 			b.t.Errorf("the pump rests %s, want a minute", p)
 		}
-		time.Sleep(time.Minute)
+		b.pass(time.Minute)
 		if got := b.drainAll(); !slices.Equal(got, []string{minute.Call}) {
 			b.t.Errorf("taken %v, want %s", got, minute.Call)
 		}
 		if p := b.pause(); p != 59*time.Minute {
 			b.t.Errorf("the pump rests %s, want 59 minutes", p)
 		}
-		time.Sleep(59 * time.Minute)
+		b.pass(59 * time.Minute)
 		if got := b.drainAll(); !slices.Equal(got, []string{hour.Call}) {
 			b.t.Errorf("taken %v, want %s", got, hour.Call)
 		}
@@ -126,7 +126,7 @@ func TestLeaseThatEndsIsTaskedAgain(t *testing.T) {
 	inBubble(t, func(b *laneBench) {
 		b.add("w", 1)
 		f := b.takeAll(10)[0]
-		time.Sleep(31 * time.Second)
+		b.pass(31 * time.Second)
 		b.lookAfter()
 		again := b.takeAll(10)
 		if len(again) != 1 || again[0].Call != f.Call || again[0].lease != 1 || again[0].attempt != 1 {

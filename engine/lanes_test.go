@@ -16,6 +16,9 @@ func inBubble(t *testing.T, test func(b *laneBench)) {
 	synctest.Test(t, func(t *testing.T) { test(newLaneBench(t)) })
 }
 
+// pass lets fake time pass.
+func (*laneBench) pass(d time.Duration) { time.Sleep(d) }
+
 // hooks returns the webhooks of flights, in order.
 func hooks(flights []*flight) []string {
 	out := make([]string, len(flights))
@@ -119,7 +122,7 @@ func TestWindowHoldsAtMost1024(t *testing.T) {
 	})
 }
 
-// hang makes n lanes, with flights flights each that have no answer for long.
+// hang makes n lanes, each with some flights that have no answer for long.
 func (b *laneBench) hang(n, flights int) (out []*flight) {
 	b.t.Helper()
 	for i := range n {

@@ -200,7 +200,10 @@ func TestFollowersSeeOldEventsThenLiveOnes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		early := 0
 		followers.Go(func() {
-			for range b.Follow(ctx, 0) {
+			for _, err := range b.Follow(ctx, 0) {
+				if err != nil {
+					t.Error(err)
+				}
 				early++
 			}
 		})

@@ -35,7 +35,7 @@ func TestRestartsLoseNothing(t *testing.T) {
 		for range 8 {
 			for range 5 {
 				accepted[b.publish(`1`).ID] = true
-				time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+				pass(time.Duration(random.IntN(2000)) * time.Millisecond)
 			}
 			b.close()
 			b = openOn(t, disk, caller)

@@ -51,7 +51,7 @@ func (t *turn) take(outcomes int) *command {
 		}
 	}
 	select {
-	case c := <-t.writer.outcomes:
+	case c := <-t.outcomes:
 		return c
 	default:
 		return t.takeAccept()

@@ -178,6 +178,7 @@ func (w *writer) run() {
 		if !ok {
 			return
 		}
+		gather(func() int { return len(w.accepts) + len(w.outcomes) })
 		if err := w.turn(first); err != nil {
 			w.failure = err
 			close(w.failed)

@@ -55,8 +55,8 @@ func report(out io.Writer, verdicts []verdict) error {
 	}
 	switch {
 	case count[void] > 0:
-		return fmt.Errorf("VOID: %d of %d judgements: something else has the processors or the disk; end it, and run again",
-			count[void], len(verdicts))
+		return fmt.Errorf("VOID: %d of %d judgements (%d FAIL): something else has the processors or the disk; end it, and run again",
+			count[void], len(verdicts), count[fail])
 	case count[fail] > 0:
 		return fmt.Errorf("FAIL: %d of %d judgements", count[fail], len(verdicts))
 	}

@@ -31,7 +31,7 @@ func TestReportOfVerdicts(t *testing.T) {
 		{nil, "<nil>", ""},
 		{[]verdict{{pass, "a"}, {pass, "b"}}, "<nil>", "PASS  a\nPASS  b\n"},
 		{[]verdict{{pass, "a"}, {fail, "b"}}, "FAIL: 1 of 2 judgements", "PASS  a\nFAIL  b\n"},
-		{[]verdict{{void, "a"}, {fail, "b"}, {pass, "c"}}, "VOID: 1 of 3 judgements", "VOID  a\nFAIL  b\nPASS  c\n"},
+		{[]verdict{{void, "a"}, {fail, "b"}, {pass, "c"}}, "VOID: 1 of 3 judgements (1 FAIL)", "VOID  a\nFAIL  b\nPASS  c\n"},
 	} {
 		var out strings.Builder
 		if err := report(&out, c.verdicts); !strings.HasPrefix(fmt.Sprint(err), c.want) || out.String() != c.printed {
