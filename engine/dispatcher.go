@@ -124,11 +124,15 @@ func (d *dispatcher) attempt(t task, epoch uint64) {
 		d.mu.Unlock()
 		return
 	}
-	d.outcomes <- core.Outcome{
+	outcome := core.Outcome{
 		Company: t.Company, Call: t.Call, Attempt: t.Attempt, Lease: t.Lease, Epoch: epoch,
 		StartedAt: began.UTC().Truncate(time.Millisecond), TookMS: reply.Took.Milliseconds(),
 		Class: reply.Class, Error: reply.Error, Status: reply.Status, RetryAfter: reply.RetryAfter,
 		Response: reply.Body, Truncated: reply.Truncated,
+	}
+	select {
+	case d.outcomes <- outcome:
+	case <-d.carry.Done(): // the bus takes nothing any more; the attempt is made again
 	}
 }
 
@@ -182,12 +186,7 @@ func (d *dispatcher) publishAll(outcomes []core.Outcome) {
 			return // an outcome that cannot be carried before the end is lost: its attempt is made again
 		}
 		d.log.Warn("publish outcomes; trying again", "outcomes", len(outcomes), "error", err)
-		timer := time.NewTimer(retryPause)
-		select {
-		case <-d.carry.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		pause(d.carry, retryPause)
 	}
 }
 
@@ -197,12 +196,13 @@ func (d *dispatcher) drain(ctx context.Context) {
 	d.mu.Lock()
 	d.drains = true
 	d.mu.Unlock()
-	stop := context.AfterFunc(ctx, d.abort)
+	stop := context.AfterFunc(ctx, func() {
+		d.abort()
+		time.AfterFunc(leaseMargin, d.stopCarry) // harmless when drain has ended before
+	})
 	defer stop()
 	d.attempts.Wait()
 	close(d.outcomes)
-	last := time.AfterFunc(leaseMargin, d.stopCarry)
-	defer last.Stop()
 	d.gathered.Wait()
 	d.abort()
 	d.stopCarry()

@@ -51,6 +51,9 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 	if l.closed || l.flights >= l.limit {
 		return nil, nil
 	}
+	if l.pace == unproven && l.flights > 0 && ls.held[slow]+ls.held[unproven] >= doubtShare/2 {
+		return nil, nil // where room for doubt is scarce, one attempt shows as much as four; land puts it back
+	}
 	if ls.free(l.pace) <= 0 {
 		if !l.parked {
 			l.parked = true

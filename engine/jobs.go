@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"posthorn/engine/core"
@@ -41,41 +43,40 @@ func (j *jobs) run(ctx context.Context) {
 	expire := time.NewTicker(expireEvery)
 	defer expire.Stop()
 	for ctx.Err() == nil {
-		again, err := j.round(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := j.round(ctx); err != nil && ctx.Err() == nil {
 			j.log.Warn("a job could not go on; it is tried again", "error", err)
-		}
-		pause := time.NewTimer(time.Hour)
-		if again || err != nil {
-			pause.Reset(retryPause)
+			pause(ctx, retryPause)
+			continue
 		}
 		select {
 		case <-ctx.Done():
 		case <-j.wake:
-		case <-pause.C:
 		case <-expire.C:
 			if err := j.expireKeys(ctx); err != nil && ctx.Err() == nil {
 				j.log.Warn("expire idempotency keys", "error", err)
 			}
 		}
-		pause.Stop()
 	}
 }
 
 // round does one step of every open job until there is none.
-func (j *jobs) round(ctx context.Context) (again bool, err error) {
+func (j *jobs) round(ctx context.Context) error {
 	for ctx.Err() == nil {
 		open, err := j.open(ctx)
 		if err != nil || len(open) == 0 {
-			return false, err
+			return err
 		}
+		var errs error
 		for _, job := range open {
 			if err := j.step(ctx, job); err != nil {
-				return true, fmt.Errorf("job %s: %w", job.Name, err)
+				errs = errors.Join(errs, fmt.Errorf("job %s: %w", job.Name, err)) // the others go on
 			}
 		}
+		if errs != nil {
+			return errs
+		}
 	}
-	return false, nil
+	return nil
 }
 
 // open returns the oldest open jobs, a bounded number.
@@ -144,9 +145,11 @@ func (j *jobs) backlog(ctx context.Context, job core.CancelJob) (calls []core.Du
 }
 
 func (j *jobs) expireKeys(ctx context.Context) error {
-	for {
-		keys, err := j.expired(ctx)
-		if err != nil || len(keys) == 0 {
+	from, to := core.IdempotencyRange()
+	for from != nil {
+		var keys []core.UsedKey
+		var err error
+		if keys, from, err = j.expired(ctx, from, to); err != nil {
 			return err
 		}
 		err = j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
@@ -156,15 +159,20 @@ func (j *jobs) expireKeys(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
-func (j *jobs) expired(ctx context.Context) (keys []core.UsedKey, err error) {
+// expired returns the next keys whose time is over, and where to go on; nil behind the last.
+func (j *jobs) expired(ctx context.Context, from, to []byte) (keys []core.UsedKey, next []byte, err error) {
 	now := time.Now()
 	err = j.store.View(ctx, func(r ports.Reader) error {
-		from, to := core.IdempotencyRange()
 		for pair, err := range r.Scan(from, to, false) {
-			if err != nil || len(keys) == core.PlanChunk {
+			if err != nil {
 				return err
+			}
+			if len(keys) == core.PlanChunk {
+				next = slices.Clone(pair.Key)
+				return nil
 			}
 			k, until, err := core.ParseKeyRow(pair)
 			if err != nil {
@@ -176,5 +184,5 @@ func (j *jobs) expired(ctx context.Context) (keys []core.UsedKey, err error) {
 		}
 		return nil
 	})
-	return keys, err
+	return keys, next, err
 }

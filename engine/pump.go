@@ -29,26 +29,31 @@ type pump struct {
 }
 
 func (p *pump) run(ctx context.Context) {
+	var looked time.Time
 	for ctx.Err() == nil && !p.writer.broken() {
 		if p.writer.diskLow.Load() {
 			// What could not be recorded must not be attempted. The probe finds out when the disk has room again.
 			p.probe(ctx)
 			continue
 		}
+		if now := time.Now(); now.Sub(looked) >= lookAfter {
+			p.lanes.lookAfter()
+			looked = now
+		}
 		flights, err := p.lanes.take(p.store, maxGather)
 		if err != nil {
 			p.log.Error("read due calls", "error", err)
-			p.rest(ctx, retryPause)
+			pause(ctx, retryPause)
 		}
 		if len(flights) > 0 {
 			p.send(ctx, flights)
 			continue
 		}
 		p.rest(ctx, p.lanes.pause())
-		p.lanes.lookAfter()
 	}
 }
 
+// rest waits until the lanes have news.
 func (p *pump) rest(ctx context.Context, most time.Duration) {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -59,14 +64,18 @@ func (p *pump) rest(ctx context.Context, most time.Duration) {
 	}
 }
 
-func (p *pump) probe(ctx context.Context) {
-	timer := time.NewTimer(retryPause)
+// pause waits, whatever happens, until the time is over or ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return
 	case <-timer.C:
 	}
+}
+
+func (p *pump) probe(ctx context.Context) {
+	pause(ctx, retryPause)
 	c := &command{probe: true, done: make(chan struct{}), decide: func(*batch) (core.Decision, error) { return core.Decision{}, nil }}
 	if err := p.writer.queue(c); err == nil {
 		_ = c.wait(ctx) // it fails as long as the disk is low; the writer notes when it is not
@@ -102,7 +111,7 @@ func (p *pump) send(ctx context.Context, flights []*flight) {
 	if err != nil {
 		p.log.Error("build tasks", "error", err)
 		p.lanes.putBack(flights...)
-		p.rest(ctx, retryPause)
+		pause(ctx, retryPause)
 		return
 	}
 	flush()
@@ -114,7 +123,7 @@ func (p *pump) publish(ctx context.Context, tasks []task, carried []*flight) {
 			p.log.Warn("publish tasks; they stay due and are tried again", "tasks", len(tasks), "error", err)
 		}
 		p.lanes.putBack(carried...)
-		p.rest(ctx, retryPause)
+		pause(ctx, retryPause)
 	}
 }
 
@@ -151,10 +160,10 @@ func callOf(r ports.Reader, f *flight) (core.Call, bool, error) {
 	if f.Fresh != nil {
 		return f.Fresh.Call, f.Fresh.HasData, nil
 	}
-	k := core.CallKey(f.Company, f.Due.Call)
+	k := core.CallKey(f.Company, f.Call)
 	value, err := r.Get(k)
 	if err != nil {
-		return core.Call{}, false, fmt.Errorf("read call %s: %w", f.Due.Call, err)
+		return core.Call{}, false, fmt.Errorf("read call %s: %w", f.Call, err)
 	}
 	call, hasData, _, err := core.ParseCall(ports.Pair{Key: k, Value: value})
 	return call, hasData, err
@@ -167,13 +176,16 @@ func (p *pump) unbuilt(ctx context.Context, f *flight, cause error) {
 	case errors.Is(cause, errEnded):
 	case errors.Is(cause, ports.ErrNotFound):
 		err := p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
-			return core.FailCall(b.State, f.Company, f.Due.Call, core.ResourceMissing)
+			return core.FailCall(b.State, f.Company, f.Call, core.ResourceMissing)
 		})
 		if err != nil {
-			p.log.Warn("end a call whose content is missing", "call", f.Due.Call, "error", err)
+			p.log.Warn("end a call whose content is missing; it is tried again", "call", f.Call, "error", err)
+			p.lanes.putBack(f)
+			pause(ctx, retryPause)
+			return
 		}
 	default:
-		p.log.Error("a call cannot be attempted; run `posthorn log verify`", "call", f.Due.Call, "error", cause)
+		p.log.Error("a call cannot be attempted; run `posthorn log verify`", "call", f.Call, "error", cause)
 	}
 	p.lanes.release(f)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,7 @@ type turn struct {
 	bytes    int
 	commands []*command // those decided on, in order
 	probe    bool
+	alone    bool // takes no more commands
 }
 
 // decide takes commands while there are any and the batch has room. Outcomes go first, for they free what is held for them; but
@@ -42,7 +44,7 @@ func (t *turn) decide(r ports.Reader, first *command) error {
 }
 
 func (t *turn) take(outcomes int) *command {
-	if len(t.commands) >= maxBatch || t.filled(1, 2) {
+	if t.alone || len(t.commands) >= maxBatch || t.filled(1, 2) {
 		return nil
 	}
 	if outcomes >= maxBatch*3/4 || t.filled(3, 8) {
@@ -143,6 +145,24 @@ func (t *turn) answer(err error) {
 	for _, c := range t.commands {
 		c.finish(err)
 	}
+}
+
+// refused answers a batch of which nothing was stored. One that was too large as a whole is decided again command by command, so that
+// only the large one is refused.
+func (t *turn) refused(cause error) error {
+	if !errors.Is(cause, ports.ErrTooLarge) || len(t.commands) == 1 {
+		t.answer(fmt.Errorf("nothing was stored: %w", cause))
+		return nil
+	}
+	for i, c := range t.commands {
+		if err := t.turn(c, true); err != nil {
+			for _, left := range t.commands[i+1:] {
+				left.finish(err)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // fail answers the batch: what became of it is not known. The writer ends with the same error.

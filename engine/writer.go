@@ -179,7 +179,7 @@ func (w *writer) run() {
 			return
 		}
 		gather(func() int { return len(w.accepts) + len(w.outcomes) })
-		if err := w.turn(first); err != nil {
+		if err := w.turn(first, false); err != nil {
 			w.failure = err
 			close(w.failed)
 			return
@@ -217,10 +217,10 @@ func (w *writer) drain() {
 	}
 }
 
-// turn decides and commits one batch. Its error is final.
-func (w *writer) turn(first *command) error {
+// turn decides and commits one batch, of the first command and what waits behind it, or of the first alone. Its error is final.
+func (w *writer) turn(first *command, alone bool) error {
 	began := time.Now()
-	t := turn{writer: w, now: w.tick()}
+	t := turn{writer: w, now: w.tick(), alone: alone}
 	seen := false
 	if err := w.store.View(context.Background(), func(r ports.Reader) error { seen = true; return t.decide(r, first) }); err != nil {
 		if !seen {
@@ -242,8 +242,7 @@ func (w *writer) turn(first *command) error {
 	case errors.Is(err, ports.ErrDiskLow), errors.Is(err, ports.ErrTooLarge):
 		w.index.forget() // nothing was stored, but index and rows had followed the batch
 		w.rows.Forget()
-		t.answer(fmt.Errorf("store a batch of %d commands: %w", len(t.commands), err))
-		return nil
+		return t.refused(err)
 	case err != nil:
 		return t.fail(err)
 	}
