@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"posthorn"
 	"posthorn/adapters/httpapi"
@@ -50,8 +51,13 @@ func TestStoreFails(t *testing.T) {
 
 	var told strings.Builder
 	p := &program{ctx: t.Context(), stderr: &told}
-	if code := p.report(<-ended); code != exitIO {
-		t.Errorf("exit code %d, not %d", code, exitIO)
+	select {
+	case err := <-ended:
+		if code := p.report(err); code != exitIO {
+			t.Errorf("exit code %d, not %d", code, exitIO)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on without its store")
 	}
 	if !strings.HasPrefix(told.String(), "posthorn: the engine has stopped: ") || strings.Count(told.String(), "\n") != 1 {
 		t.Errorf("told %q", told.String())

@@ -63,6 +63,7 @@ func TestScripts(t *testing.T) {
 			return script.Setup(env)
 		},
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(2 * time.Minute), // a program that should have ended, and has not, must not hold up the run
 	})
 }
 

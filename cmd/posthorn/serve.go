@@ -82,7 +82,7 @@ func (c *serveFlags) stop(s *service, again <-chan os.Signal) error {
 	select {
 	case err := <-stopped:
 		if err == nil {
-			s.log.Info("stopped")
+			s.log.Info("stopped", "syncs", s.engine.Syncs())
 		}
 		return exitWith(exitIO, err)
 	case <-again:
@@ -195,7 +195,7 @@ func loopback(address string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	return host != "" || host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (c *serveFlags) logger(w io.Writer) *slog.Logger {

@@ -147,11 +147,11 @@ func (t *story) attempts(ctx context.Context) error {
 func (t *story) each(ctx context.Context, call string) error {
 	var got struct {
 		Attempts []struct {
-			Attempt   int
-			Status    int
-			TookMS    int
-			StartedAt string
-		}
+			Attempt   int    `json:"attempt"`
+			Status    int    `json:"status"`
+			TookMS    int    `json:"tookMs"`
+			StartedAt string `json:"startedAt"`
+		} `json:"attempts"`
 	}
 	raw, err := t.fetch(ctx, http.MethodGet, "/v1/companies/42/calls/"+call, "")
 	if err := errors.Join(err, json.Unmarshal(raw, &got)); err != nil {
