@@ -23,7 +23,7 @@ VULN    := $(TOOLS)/govulncheck-$(GOVULNCHECK)
 RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${CGO_ENABLED:-1} go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test/short lint fmt check fuzz vuln bench bench/latency bench/isolation clean FORCE
+.PHONY: help demo run build test test/short lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle clean FORCE
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,14 +71,18 @@ vuln: $(VULN) ## Look for known vulnerabilities in what is called, if the databa
 	*) echo "$$out"; exit $$code ;; \
 	esac
 
+# What is measured and how to read it: docs/benchmarks.md, and `go run ./bench -h`. They end with 1 when a judgement fails.
 bench: build ## Measure delivered/s against raw net/http, three interleaved runs (about 3 minutes).
 	go run ./bench rate $(BENCHARGS)
 
-bench/latency: build ## Measure accept and arrival at a steady rate, open loop.
+bench/latency: build ## Judge accept and arrival at 100/s and 1,000/s, open loop (about 2 minutes).
 	go run ./bench latency $(BENCHARGS)
 
-bench/isolation: build ## Measure a healthy webhook beside hanging and dead ones.
+bench/isolation: build ## Judge a healthy webhook beside hanging and dead ones (about 5 minutes).
 	go run ./bench isolation $(BENCHARGS)
+
+bench/idle: build ## Judge memory and processor time of an idle engine (about 90 seconds).
+	go run ./bench idle $(BENCHARGS)
 
 clean: ## Remove what was built; the data of `make run` stays.
 	rm -rf bin/posthorn bin/tools

@@ -9,7 +9,7 @@ import (
 
 // Bounds of one lane.
 const (
-	laneWindow   = 512 // due calls held in memory
+	laneWindow   = 512 // due calls held in memory; those that carry their row may be more, all lanes together maxFresh
 	startFlights = 4
 	maxFlights   = 64
 	slowAnswer   = time.Second
@@ -72,7 +72,7 @@ func (l *lane) add(it item, now time.Time) bool {
 		l.rewind(d)
 		return false
 	}
-	if l.behind || len(l.queue) >= laneWindow || (!l.nextDue.IsZero() && !d.At.Before(l.nextDue)) {
+	if l.behind || len(l.queue) >= laneWindow && it.Fresh == nil || (!l.nextDue.IsZero() && !d.At.Before(l.nextDue)) {
 		l.behind = true
 		l.rewind(d)
 		return false

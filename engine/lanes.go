@@ -12,7 +12,7 @@ const (
 	maxWindow  = 1024
 	slowShare  = maxWindow / 4 // held by slow lanes together
 	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
-	maxFresh   = 4096          // queued calls that carry their row, under 1 KiB each
+	maxFresh   = 16_384        // queued calls that carry their row, under 1 KiB each
 	maxIdle    = 10_000        // lanes kept without work, for what they have learnt
 )
 

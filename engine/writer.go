@@ -19,7 +19,7 @@ const (
 	maxOutcomes    = 4096
 	maxWait        = time.Second // an accept that has waited longer is refused: its caller has better things to do
 	maxBatch       = 1024        // commands
-	maxCached      = 8192        // rows of open calls, under 1 KiB each; at most twice as many are held
+	maxCached      = 16_384      // rows of open calls, under 1 KiB each; at most twice as many are held
 )
 
 // A command is one decision waiting for its turn. decide is called once, by the writer; it reads the batch and returns what

@@ -46,7 +46,7 @@ func badgerOptions(dir string) badger.Options {
 	o.ValueLogFileSize = vlogFileSize
 	o.MemTableSize = memTableSize
 	o.NumMemtables = 3
-	o.NumLevelZeroTables = 4
+	o.NumLevelZeroTables = 8
 	o.NumLevelZeroTablesStall = 16
 	o.BaseLevelSize = 64 << 20 // what level 0 holds when its compaction begins
 	o.BaseTableSize = 4 << 20

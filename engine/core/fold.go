@@ -30,7 +30,8 @@ func (s *State) fold(r Recorded) error {
 	case CallsPlanned:
 		return s.foldPlan(r.Seq, r.At, e)
 	case CallRequested:
-		return s.foldRequested(r.Seq, r.At, e)
+		s.foldRequested(r.Seq, r.At, e)
+		return nil
 	case CallAttempted:
 		return s.foldAttempted(r.Seq, r.At, e)
 	case CallSucceeded:
@@ -102,17 +103,13 @@ func (s *State) foldWebhook(r Recorded) error {
 	return nil
 }
 
-func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) error {
-	row, err := change[callRow](s, CallKey(e.Company, e.Call))
-	if err != nil {
-		return err
-	}
+func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) {
+	row := create[callRow](s, CallKey(e.Company, e.Call))
 	*row = callRow{HasData: e.HasData, Seqs: []uint64{seq}, Call: Call{
 		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource,
 		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt, UpdatedAt: at, RetryOf: e.RetryOf,
 	}}
 	s.putDue(row.due())
-	return nil
 }
 
 func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {

@@ -26,10 +26,11 @@ type resourceRow struct {
 
 func (s *State) foldResource(at time.Time, e versioned) error {
 	v := e.version()
+	if v.Version == 1 {
+		*create[resourceRow](s, ResourceRowKey(v.Company, v.Type, v.ID)) = resourceRow{ResourceVersion: v, CreatedAt: at, UpdatedAt: at}
+		return nil
+	}
 	return set(s, ResourceRowKey(v.Company, v.Type, v.ID), func(row *resourceRow) {
-		if row.Version == 0 {
-			row.CreatedAt = at
-		}
 		row.ResourceVersion, row.UpdatedAt, row.Deleted = v, at, e.deletes()
 	})
 }

@@ -85,6 +85,13 @@ func change[T any](s *State, k []byte) (*T, error) {
 	return row, nil
 }
 
+// create returns the zero row under a key that no row has yet, for it holds an id that has just been drawn: it need not be looked for.
+func create[T any](s *State, k []byte) *T {
+	row := new(T)
+	s.cells[string(k)] = &cell{row: row, dirty: true}
+	return row
+}
+
 // remove deletes the row under key; one that this batch made leaves no trace.
 func (s *State) remove(k []byte) {
 	c, ok := s.cells[string(k)]

@@ -168,7 +168,6 @@ func TestReadErrors(t *testing.T) {
 		WebhookDeleted{},
 		CandidateCreated{},
 		CallsPlanned{Webhooks: []string{"wh_1"}},
-		CallRequested{},
 		CallAttempted{},
 		CallSucceeded{},
 		KeyUsed{},
