@@ -27,6 +27,7 @@ func BenchmarkCall(b *testing.B) {
 }
 
 func benchmarkCall(b *testing.B, clients int) {
+	b.Helper()
 	var writes, succeeded atomic.Int64
 	done := make(chan struct{}, 1)
 	caller := &answering{}
@@ -48,7 +49,12 @@ func benchmarkCall(b *testing.B, clients int) {
 	seq, _ := ph.LastSeq(ctx)
 	n := int64(b.N)
 	go func() {
-		for ev := range ph.Follow(ctx, seq) {
+		for ev, err := range ph.Follow(ctx, seq) {
+			if err != nil {
+				b.Error(err)
+				close(done)
+				return
+			}
 			if ev.Type == "CallSucceeded" && succeeded.Add(1) == n {
 				done <- struct{}{}
 			}

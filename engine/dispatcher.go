@@ -186,7 +186,7 @@ func (d *dispatcher) publishAll(outcomes []core.Outcome) {
 			return // an outcome that cannot be carried before the end is lost: its attempt is made again
 		}
 		d.log.Warn("publish outcomes; trying again", "outcomes", len(outcomes), "error", err)
-		pause(d.carry, retryPause)
+		pause(d.carry)
 	}
 }
 

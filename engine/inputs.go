@@ -28,7 +28,10 @@ func newInputs(random io.Reader) *inputs {
 	}
 	var seed [32]byte
 	mustRead(random, seed[:])
-	return &inputs{random: random, entropy: ulid.Monotonic(random, 0), jitter: mathrand.New(mathrand.NewChaCha8(seed))} //nolint:gosec // ChaCha8, seeded from random
+	return &inputs{
+		random: random, entropy: ulid.Monotonic(random, 0),
+		jitter: mathrand.New(mathrand.NewChaCha8(seed)), //nolint:gosec // ChaCha8, seeded from random
+	}
 }
 
 // ID implements core.Inputs.

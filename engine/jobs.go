@@ -45,7 +45,7 @@ func (j *jobs) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := j.round(ctx); err != nil && ctx.Err() == nil {
 			j.log.Warn("a job could not go on; it is tried again", "error", err)
-			pause(ctx, retryPause)
+			pause(ctx)
 			continue
 		}
 		select {

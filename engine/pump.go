@@ -43,7 +43,7 @@ func (p *pump) run(ctx context.Context) {
 		flights, err := p.lanes.take(p.store, maxGather)
 		if err != nil {
 			p.log.Error("read due calls", "error", err)
-			pause(ctx, retryPause)
+			pause(ctx)
 		}
 		if len(flights) > 0 {
 			p.send(ctx, flights)
@@ -64,9 +64,9 @@ func (p *pump) rest(ctx context.Context, most time.Duration) {
 	}
 }
 
-// pause waits, whatever happens, until the time is over or ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
+// pause waits for retryPause, whatever happens, or until ctx ends.
+func pause(ctx context.Context) {
+	timer := time.NewTimer(retryPause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -75,7 +75,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 func (p *pump) probe(ctx context.Context) {
-	pause(ctx, retryPause)
+	pause(ctx)
 	c := &command{probe: true, done: make(chan struct{}), decide: func(*batch) (core.Decision, error) { return core.Decision{}, nil }}
 	if err := p.writer.queue(c); err == nil {
 		_ = c.wait(ctx) // it fails as long as the disk is low; the writer notes when it is not
@@ -111,7 +111,7 @@ func (p *pump) send(ctx context.Context, flights []*flight) {
 	if err != nil {
 		p.log.Error("build tasks", "error", err)
 		p.lanes.putBack(flights...)
-		pause(ctx, retryPause)
+		pause(ctx)
 		return
 	}
 	flush()
@@ -123,7 +123,7 @@ func (p *pump) publish(ctx context.Context, tasks []task, carried []*flight) {
 			p.log.Warn("publish tasks; they stay due and are tried again", "tasks", len(tasks), "error", err)
 		}
 		p.lanes.putBack(carried...)
-		pause(ctx, retryPause)
+		pause(ctx)
 	}
 }
 
@@ -181,7 +181,7 @@ func (p *pump) unbuilt(ctx context.Context, f *flight, cause error) {
 		if err != nil {
 			p.log.Warn("end a call whose content is missing; it is tried again", "call", f.Call, "error", err)
 			p.lanes.putBack(f)
-			pause(ctx, retryPause)
+			pause(ctx)
 			return
 		}
 	default:

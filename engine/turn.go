@@ -76,21 +76,19 @@ func (t *turn) filled(part, of int) bool {
 	return t.bytes > limits.CommitBytes*part/of || t.state.Writes()+len(t.vault) > limits.CommitWrites*part/of
 }
 
-// one runs a command's decision and folds it into the batch. A refused command is answered at once and leaves nothing; an error is
-// one that the whole batch cannot go on from.
+// one runs a command's decision and folds it into the batch. A refused command leaves nothing, and is answered with the batch, for what it
+// was refused for may not be stored yet; an error is one that the whole batch cannot go on from.
 func (t *turn) one(b *batch, c *command) error {
 	t.probe = t.probe || c.probe
 	if c.outcome == nil && !c.queued.IsZero() && time.Since(c.queued) > maxWait {
-		c.finish(fmt.Errorf("the command waited more than %s: %w; send it again in a second", maxWait, ports.ErrOverloaded))
+		c.refusal = fmt.Errorf("the command waited more than %s: %w; send it again in a second", maxWait, ports.ErrOverloaded)
+		t.commands = append(t.commands, c)
 		return nil
 	}
-	d, err := c.decide(b)
-	if err != nil {
-		c.finish(err)
-		return nil
-	}
+	var d core.Decision
+	d, c.refusal = c.decide(b)
 	t.commands = append(t.commands, c)
-	if len(d.Events) == 0 {
+	if c.refusal != nil || len(d.Events) == 0 {
 		return nil
 	}
 	return t.fold(b, d)
@@ -143,7 +141,11 @@ func (t *turn) commit() (ports.Commit, error) {
 
 func (t *turn) answer(err error) {
 	for _, c := range t.commands {
-		c.finish(err)
+		if err == nil {
+			c.finish(c.refusal)
+		} else {
+			c.finish(err)
+		}
 	}
 }
 
@@ -176,7 +178,7 @@ func (t *turn) fail(cause error) error {
 func (t *turn) reported() []core.Outcome {
 	var out []core.Outcome
 	for _, c := range t.commands {
-		if c.outcome != nil {
+		if c.outcome != nil && c.refusal == nil {
 			out = append(out, *c.outcome)
 		}
 	}

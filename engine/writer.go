@@ -22,14 +22,15 @@ const (
 	maxCached      = 16_384      // rows of open calls, under 1 KiB each; at most twice as many are held
 )
 
-// A command is one decision waiting for its turn. decide is called once, by the writer; it reads the batch and returns what
-// follows. After the commit, or after a refusal, err is set and done closed.
+// A command is one decision waiting for its turn. decide is called by the writer, once or, where nothing could be stored, again; it
+// reads the batch and returns what follows, or why the command is refused. After the commit err is set and done closed.
 type command struct {
 	decide  func(*batch) (core.Decision, error)
 	outcome *core.Outcome // set for outcomes: the lanes hear of it after the commit
 	size    int           // bytes it holds while it waits
 	queued  time.Time
 	probe   bool // asks for an Apply even if there is nothing to store
+	refusal error
 	err     error
 	done    chan struct{}
 }
