@@ -61,16 +61,23 @@ func (c *serveCmd) Run(p *program) error {
 
 // attend waits for what ends a service, and ends it.
 func (c *serveFlags) attend(s *service, signals <-chan os.Signal) error {
-	select {
-	case <-signals:
-		return c.stop(s, signals)
-	case <-s.engine.Failed():
-		err := s.engine.Ready(context.Background())
-		s.log.Error("the engine can no longer write", "error", err)
-		_ = s.stop(time.Second) // it says the same again; the time is for the answers to those who wait
-		return exitWith(exitIO, fmt.Errorf("the engine has stopped: %w; see the log, then start it again", err))
-	case err := <-s.ended:
-		return exitWith(exitIO, errors.Join(fmt.Errorf("the listener failed: %w", err), s.stop(c.Grace)))
+	quiet := time.NewTicker(quietAfter)
+	defer quiet.Stop()
+	var memory memoryWatch
+	for {
+		select {
+		case <-signals:
+			return c.stop(s, signals)
+		case <-s.engine.Failed():
+			err := s.engine.Ready(context.Background())
+			s.log.Error("the engine can no longer write", "error", err)
+			_ = s.stop(time.Second) // it says the same again; the time is for the answers to those who wait
+			return exitWith(exitIO, fmt.Errorf("the engine has stopped: %w; see the log, then start it again", err))
+		case err := <-s.ended:
+			return exitWith(exitIO, errors.Join(fmt.Errorf("the listener failed: %w", err), s.stop(c.Grace)))
+		case <-quiet.C:
+			memory.look(s.engine.LastSeq)
+		}
 	}
 }
 

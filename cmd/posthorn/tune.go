@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
+	"time"
 )
 
 // memoryLimit is the soft limit of the garbage collector in a process that only serves. The live heap is a few tens of MiB, most of it
@@ -14,5 +16,28 @@ const memoryLimit = 256 << 20
 func tuneRuntime() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+// quietAfter is how long nothing may have happened before memory that is not needed goes back to the system.
+const quietAfter = 10 * time.Second
+
+// A memoryWatch notices when work has ended. Left to itself the collector keeps what a burst has taken, for it runs only as memory is
+// asked for, and every two minutes.
+type memoryWatch struct {
+	seen     uint64
+	released bool
+}
+
+// look is called every quietAfter with the number of the last event.
+func (m *memoryWatch) look(last func(context.Context) (uint64, error)) {
+	now, err := last(context.Background())
+	switch {
+	case err != nil:
+	case now != m.seen:
+		m.seen, m.released = now, false
+	case !m.released:
+		debug.FreeOSMemory()
+		m.released = true
 	}
 }
