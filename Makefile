@@ -96,7 +96,7 @@ $(VULN):
 
 # A tool is named with its version, so that a new pin is a new file. $(1) is the package to install as $@.
 define install
-	@mkdir -p $(TOOLS)/new
-	GOBIN=$(TOOLS)/new go install $(1)
-	@mv $(TOOLS)/new/* $@ && rmdir $(TOOLS)/new
+	@mkdir -p $@.new
+	GOBIN=$@.new go install $(1)
+	@mv $@.new/* $@ && rmdir $@.new
 endef

@@ -85,10 +85,10 @@ func (t *turn) one(b *batch, c *command) error {
 		t.commands = append(t.commands, c)
 		return nil
 	}
-	var d core.Decision
-	d, c.refusal = c.decide(b)
+	d, refusal := c.decide(b)
+	c.refusal = refusal
 	t.commands = append(t.commands, c)
-	if c.refusal != nil || len(d.Events) == 0 {
+	if len(d.Events) == 0 { // refused, or nothing to change
 		return nil
 	}
 	return t.fold(b, d)

@@ -53,7 +53,7 @@ type callListCmd struct {
 	callFilters
 	pageFlags
 
-	State string `enum:"pending,succeeded,failed,skipped,cancelled," default:"" help:"Only calls in this state: ${enum}." placeholder:"STATE"`
+	State string `enum:"pending,succeeded,failed,skipped,cancelled," default:"" help:"Only calls in this state: pending, succeeded, failed, skipped or cancelled." placeholder:"STATE"` //nolint:lll // a tag
 }
 
 // Run lists calls.

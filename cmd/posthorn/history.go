@@ -18,7 +18,7 @@ type historyCmd struct {
 
 	Of      string `arg:"" help:"The company whose calls to show; or give --company." name:"company" optional:""`
 	Company string `env:"POSTHORN_COMPANY" help:"The company to act for." placeholder:"ID"`
-	Status  string `enum:"pending,success,failed,skipped,cancelled," default:"" help:"Only calls with this status: ${enum}." placeholder:"STATUS"` //nolint:lll // a tag
+	Status  string `enum:"pending,success,failed,skipped,cancelled," default:"" help:"Only calls with this status: pending, success, failed, skipped or cancelled." placeholder:"STATUS"` //nolint:lll // a tag
 }
 
 // Run prints a company's calls, newest first.

@@ -25,7 +25,7 @@ type webhookCreateCmd struct {
 	URL            string          `help:"Where to call." name:"url" required:""`
 	Event          []string        `help:"Event type to hear of: invoice.paid, invoice.* or *. Repeatable." placeholder:"TYPE" required:""`
 	Description    string          `help:"Free text." placeholder:"TEXT"`
-	Schedule       []time.Duration `help:"Waits between attempts, such as 5s,5m,2h." placeholder:"WAIT,..."`
+	Schedule       []time.Duration `help:"Waits between attempts, such as 5s,5m,2h." placeholder:"WAIT"`
 	NoRetry        bool            `help:"A single attempt, no schedule." xor:"schedule"`
 	Timeout        time.Duration   `help:"What one attempt may take." placeholder:"15s"`
 	IdempotencyKey string          `help:"Makes the command safe to repeat for 24 hours." placeholder:"KEY"`
@@ -92,7 +92,7 @@ type webhookUpdateCmd struct {
 	URL         *string         `help:"Where to call." name:"url"`
 	Event       []string        `help:"Event types to hear of, in place of those so far. Repeatable." placeholder:"TYPE"`
 	Description *string         `help:"Free text." placeholder:"TEXT"`
-	Schedule    []time.Duration `help:"Waits between attempts, for decisions from now on." placeholder:"WAIT,..."`
+	Schedule    []time.Duration `help:"Waits between attempts, for decisions from now on." placeholder:"WAIT"`
 	NoRetry     bool            `help:"A single attempt, no schedule." xor:"schedule"`
 	Timeout     *time.Duration  `help:"What one attempt may take." placeholder:"15s"`
 }
