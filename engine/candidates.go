@@ -120,7 +120,7 @@ func (e *Engine) Candidate(ctx context.Context, company, id string) (Candidate, 
 		}
 		return err
 	})
-	return out, wrap(err, "read candidate", id)
+	return out, named(err, "candidate", id)
 }
 
 // Candidates returns a page of a company's candidates, oldest first.

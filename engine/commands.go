@@ -133,7 +133,7 @@ func (e *Engine) CancelCall(ctx context.Context, company, id string) (Call, erro
 func (e *Engine) Retry(ctx context.Context, id string) (Call, error) {
 	company, err := e.companyOf(ctx, id)
 	if err != nil {
-		return Call{}, wrap(err, "retry call", id)
+		return Call{}, named(err, "call", id)
 	}
 	return e.RetryCall(ctx, company, id)
 }
@@ -142,7 +142,7 @@ func (e *Engine) Retry(ctx context.Context, id string) (Call, error) {
 func (e *Engine) Cancel(ctx context.Context, id string) (Call, error) {
 	company, err := e.companyOf(ctx, id)
 	if err != nil {
-		return Call{}, wrap(err, "cancel call", id)
+		return Call{}, named(err, "call", id)
 	}
 	return e.CancelCall(ctx, company, id)
 }

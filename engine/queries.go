@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -90,7 +91,15 @@ func (e *Engine) Webhook(ctx context.Context, company, id string) (Webhook, erro
 		out, _, err = readWebhook(r, e.wire.sealer, company, id)
 		return err
 	})
-	return out, err
+	return out, named(err, "webhook", id)
+}
+
+// named says what was not found in words for who asked; the store's own name its keys.
+func named(err error, what, id string) error {
+	if errors.Is(err, ports.ErrNotFound) {
+		return fmt.Errorf("%s %s: %w; list what there is, or check the company", what, core.Show(id), ports.ErrNotFound)
+	}
+	return wrap(err, "read "+what, id)
 }
 
 func (e *Engine) secretOf(ctx context.Context, company, id string) (string, error) {
@@ -220,7 +229,7 @@ func (e *Engine) Call(ctx context.Context, company, id string) (CallDetail, erro
 		}
 		return e.timeline(r, &out, seqs)
 	})
-	return out, wrap(err, "read call", id)
+	return out, named(err, "call", id)
 }
 
 func (e *Engine) timeline(r ports.Reader, out *CallDetail, seqs []uint64) error {

@@ -143,6 +143,7 @@ func (f profile) checkSize(p *problems) {
 	size := 0
 	for name, value := range f {
 		size += len(name) + len(value)
+		checkDepth(p, name, value)
 	}
 	if size > maxProfile {
 		p.add("fields", "the profile has %d bytes; the most is %d; leave some fields out", size, maxProfile)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -89,6 +90,36 @@ func printable(s string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+// maxDepth bounds how deeply arrays and objects from outside may be nested. A body wraps them once more, an answer again; many decoders
+// give up at a thousand.
+const maxDepth = 128
+
+func checkDepth(p *problems, field string, raw json.RawMessage) {
+	if deepest(raw) > maxDepth {
+		p.add(field, "%s is nested more than %d deep; receivers could not read it; flatten it", Show(field), maxDepth)
+	}
+}
+
+// deepest counts the arrays and objects around the innermost value of valid JSON.
+func deepest(raw json.RawMessage) (most int) {
+	depth, inText := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++ // whatever is escaped does not end the text
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '[' || c == '{':
+			depth++
+			most = max(most, depth)
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return most
 }
 
 const maxIdempotencyKey = 255

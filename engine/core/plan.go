@@ -44,6 +44,7 @@ func (n NewMessage) Check() (NewMessage, error) {
 	if len(n.Data) > 0 && (!json.Valid(n.Data) || !utf8.Valid(n.Data)) {
 		p.add("data", "the data %s is not JSON in UTF-8; a body is JSON; correct it", Show(string(n.Data)))
 	}
+	checkDepth(&p, "data", n.Data)
 	checkResource(&p, n.ResourceType, n.ResourceID)
 	if err := p.err(); err != nil {
 		return n, err

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -100,11 +101,19 @@ func checkURL(p *problems, raw string) {
 		p.add("url", "the url holds a user or password; they would stand in the history; put a token into the path instead")
 	case u.Scheme != "http" && u.Scheme != "https":
 		p.add("url", "url %s has scheme %s; only http and https are called; change it", Show(raw), Show(u.Scheme))
+	case !validPort(u.Port()):
+		p.add("url", "url %s has port %s; a port is 1 to 65535; correct it", Show(raw), Show(u.Port()))
 	case u.Hostname() == "":
 		p.add("url", "url %s has no host; a webhook needs one to be called; add it", Show(raw))
 	case u.Fragment != "":
 		p.add("url", "url %s has a fragment; it is never sent; remove what follows #", Show(raw))
 	}
+}
+
+// validPort accepts an absent port, which is the scheme's.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // One segment is letters, digits, _ or -; segments are joined by dots.
