@@ -131,6 +131,9 @@ func readKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	if !info.Mode().IsRegular() {
+		return Key{}, fmt.Errorf("open posthorn: %s is refused: it is not a file, and should hold the key; put the key there or set POSTHORN_SECRET_KEY", path)
+	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return Key{}, fmt.Errorf("open posthorn: %s has mode %04o; others could read it; run chmod 600 %s", path, info.Mode().Perm(), path)
 	}

@@ -54,7 +54,7 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 	if l.pace == unproven && l.flights > 0 && ls.held[slow]+ls.held[unproven] >= doubtShare/2 {
 		return nil, nil // where room for doubt is scarce, one attempt shows as much as four; land puts it back
 	}
-	if ls.free(l.pace) <= 0 {
+	if ls.free(l.pace) <= 0 && !ls.newcomer(l) {
 		if !l.parked {
 			l.parked = true
 			ls.parked[l.pace] = append(ls.parked[l.pace], l)
@@ -84,7 +84,7 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 	}
 	ls.flights[f.Call] = f
 	l.flights++
-	ls.held[l.pace]++
+	ls.hold(l, 1)
 	ls.settle(l, now)
 	return f, nil
 }
@@ -103,10 +103,27 @@ func (ls *lanes) free(p pace) int {
 	}
 }
 
+// newcomer tells whether a lane may try its first flight although the room for doubt is used up: its company has no other in doubt, and
+// there is a little room kept for such.
+func (ls *lanes) newcomer(l *lane) bool {
+	return l.pace == unproven && ls.doubted[l.company] == 0 && ls.held[slow]+ls.held[unproven] < doubtShare+newShare
+}
+
 func (ls *lanes) setPace(l *lane, p pace) {
-	ls.held[l.pace] -= l.flights
+	ls.hold(l, -l.flights)
 	l.pace = p
-	ls.held[p] += l.flights
+	ls.hold(l, l.flights)
+}
+
+// hold counts flights of a lane in or out.
+func (ls *lanes) hold(l *lane, flights int) {
+	ls.held[l.pace] += flights
+	if l.pace == quick {
+		return
+	}
+	if ls.doubted[l.company] += flights; ls.doubted[l.company] == 0 {
+		delete(ls.doubted, l.company)
+	}
 }
 
 // unpark gives lanes that wait for their share another turn.
@@ -145,7 +162,7 @@ func (ls *lanes) land(o core.Outcome) {
 func (ls *lanes) end(f *flight) {
 	delete(ls.flights, f.Call)
 	f.lane.flights--
-	ls.held[f.lane.pace]--
+	ls.hold(f.lane, -1)
 }
 
 // release ends flights whose calls need no attempt: they have ended, or their rows are gone.

@@ -12,6 +12,7 @@ const (
 	maxWindow  = 1024
 	slowShare  = maxWindow / 4 // held by slow lanes together
 	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
+	newShare   = maxWindow / 8 // beyond that, for the first flight of a lane whose company has none in doubt
 	maxFresh   = 16_384        // queued calls that carry their row, under 1 KiB each
 	maxIdle    = 10_000        // lanes kept without work, for what they have learnt
 )
@@ -23,8 +24,9 @@ type lanes struct {
 	byHook   map[string]*lane
 	idle     []*lane // lanes that ran out of work, the oldest first; may hold lanes that have work again
 	round    *round
-	parked   [3][]*lane // by pace: lanes that wait for their share of the window
-	held     [3]int     // by pace: flights
+	parked   [3][]*lane     // by pace: lanes that wait for their share of the window
+	held     [3]int         // by pace: flights
+	doubted  map[string]int // flights of slow and unproven lanes, by company
 	flights  map[string]*flight
 	sleepers sleepers
 	window   int // below maxWindow while the bus is in doubt
@@ -36,7 +38,7 @@ type lanes struct {
 
 func newLanes() *lanes {
 	return &lanes{
-		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, window: maxWindow,
+		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, doubted: map[string]int{}, window: maxWindow,
 		wake: make(chan struct{}, 1),
 	}
 }

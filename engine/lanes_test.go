@@ -141,14 +141,34 @@ func TestHangingReceiversLeaveRoomForOthers(t *testing.T) {
 		if len(hanging) != doubtShare {
 			b.t.Errorf("%d flights of lanes that never answered, want %d", len(hanging), doubtShare)
 		}
-		b.add("new/1", 10)
+		b.add("hang/new", 10)
 		if got := b.takeAll(5000); len(got) != 0 {
 			b.t.Errorf("%d flights of an unproven lane beyond the share", len(got))
 		}
-		b.byHook["new/1"].pace = quick
-		b.add("new/1", 1) // another turn
+		b.byHook["hang/new"].pace = quick
+		b.add("hang/new", 1) // another turn
 		if got := b.takeAll(5000); len(got) != startFlights {
 			b.t.Errorf("%d flights of a lane that answers, want %d beside all that hang", len(got), startFlights)
+		}
+		b.check()
+	})
+}
+
+// However many of one company hang, another company's first call goes out at once; one at a time, and not without bound.
+func TestNewcomersOfOtherCompaniesNeedNotWait(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *laneBench) {
+		b.hang(1000, 4)
+		b.add("new/1", 10)
+		b.add("new/2", 10)
+		if got := hooks(b.takeAll(5000)); !slices.Equal(got, []string{"new/1"}) {
+			b.t.Errorf("flights = %v, want the first of the new company", got)
+		}
+		for i := range 1000 {
+			b.add(fmt.Sprintf("new%d/1", i), 4)
+		}
+		if got := b.takeAll(5000); len(got) != newShare-1 {
+			b.t.Errorf("%d flights of other new companies, want %d", len(got), newShare-1)
 		}
 		b.check()
 	})
@@ -187,7 +207,7 @@ func TestParkedLanesHearOfLeasesThatEnd(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		b.hang(512, 1)
-		b.add("new/1", 1)
+		b.add("hang/new", 1)
 		if got := b.takeAll(100); len(got) != 0 {
 			b.t.Fatalf("%d flights, want the new lane parked", len(got))
 		}
@@ -197,7 +217,7 @@ func TestParkedLanesHearOfLeasesThatEnd(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // the leases end
 		b.lookAfter()
-		if got := hooks(b.takeAll(100)); !slices.Equal(got, []string{"new/1"}) {
+		if got := hooks(b.takeAll(100)); !slices.Equal(got, []string{"hang/new"}) {
 			b.t.Errorf("flights = %v, want the lane that waited", got)
 		}
 		b.check()
@@ -209,7 +229,7 @@ func TestDroppedLanesDoNotHoldUpThoseParkedBehind(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *laneBench) {
 		hanging := b.hang(1000, 1)
-		b.add("new/1", 1)
+		b.add("hang/new", 1)
 		if got := b.takeAll(100); len(got) != 0 {
 			b.t.Fatalf("%d flights, want the new lane parked", len(got))
 		}
@@ -218,7 +238,7 @@ func TestDroppedLanesDoNotHoldUpThoseParkedBehind(t *testing.T) {
 			b.committed(committed{events: []core.Recorded{{Event: core.WebhookDeleted{Company: "hang", Webhook: w}}}})
 		}
 		b.quick(hanging[0])
-		if got := hooks(b.takeAll(100)); !slices.Equal(got, []string{"new/1"}) {
+		if got := hooks(b.takeAll(100)); !slices.Equal(got, []string{"hang/new"}) {
 			b.t.Errorf("flights = %v, want the lane that waited", got)
 		}
 		b.check()

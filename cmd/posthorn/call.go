@@ -24,11 +24,16 @@ type callFilters struct {
 	Until   moment `help:"Only calls made before." placeholder:"TIME"`
 }
 
-func (f callFilters) query(company string, page pageFlags, state engine.CallState) engine.CallQuery {
-	return engine.CallQuery{
-		Company: company, Webhook: f.Webhook, EventType: f.Event, State: state,
-		Since: time.Time(f.Since), Until: time.Time(f.Until), Limit: page.Limit, Cursor: page.Cursor,
+// query asks for a page of calls; without a state, for those in any.
+func (f callFilters) query(company string, page pageFlags, state *engine.CallState) engine.CallQuery {
+	q := engine.CallQuery{
+		Company: company, Webhook: f.Webhook, EventType: f.Event,
+		Since: time.Time(f.Since), Until: time.Time(f.Until), Limit: int(page.Limit), Cursor: page.Cursor,
 	}
+	if state != nil {
+		q.State = *state
+	}
+	return q
 }
 
 // A moment is a time given as RFC 3339 or as a duration before now.
@@ -53,12 +58,12 @@ type callListCmd struct {
 	callFilters
 	pageFlags
 
-	State string `enum:"pending,succeeded,failed,skipped,cancelled," default:"" help:"Only calls in this state: pending, succeeded, failed, skipped or cancelled." placeholder:"STATE"` //nolint:lll // a tag
+	State *engine.CallState `enum:"pending,succeeded,failed,skipped,cancelled" help:"Only calls in this state: pending, succeeded, failed, skipped or cancelled." placeholder:"STATE"` //nolint:lll // a tag
 }
 
 // Run lists calls.
 func (c *callListCmd) Run(p *program) error {
-	q := c.query(c.Company, c.pageFlags, engine.CallState(c.State))
+	q := c.query(c.Company, c.pageFlags, c.State)
 	return askPage(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Page[engine.Call], error) {
 		return client.CallPage(ctx, q)
 	}, func(t table, all []engine.Call) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,12 +36,25 @@ type companyFlags struct {
 
 // pageFlags ask for a part of a list.
 type pageFlags struct {
-	Limit  int    `default:"50" help:"How many at the most, 1 to 250."`
+	Limit  limit  `default:"50" help:"How many at the most, 1 to 250."`
 	Cursor string `help:"Go on where a page before ended." placeholder:"CURSOR"`
 }
 
+// A limit is how many of a list are asked for.
+type limit int
+
+// UnmarshalText reads a flag's value.
+func (l *limit) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > engine.MaxLimit {
+		return fmt.Errorf("%.40q is refused: a page has 1 to %d; ask for so many, and go on with --cursor", text, engine.MaxLimit)
+	}
+	*l = limit(n)
+	return nil
+}
+
 func (c companyFlags) list(p pageFlags) engine.ListQuery {
-	return engine.ListQuery{Company: c.Company, Limit: p.Limit, Cursor: p.Cursor}
+	return engine.ListQuery{Company: c.Company, Limit: int(p.Limit), Cursor: p.Cursor}
 }
 
 // open makes the client. It dials nothing yet.

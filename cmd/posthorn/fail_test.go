@@ -31,7 +31,8 @@ func TestStoreFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newService(ph, listener, httpapi.Options{Authorize: httpapi.AllowAll, Logger: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	s := newService(ph, listener, httpapi.Handler(ph, httpapi.Options{Authorize: httpapi.AllowAll, Logger: log}), log)
 	ended := make(chan error, 1)
 	go func() { ended <- (&serveFlags{}).attend(s, nil) }()
 

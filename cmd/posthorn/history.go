@@ -16,22 +16,21 @@ type historyCmd struct {
 	callFilters
 	pageFlags
 
-	Of      string `arg:"" help:"The company whose calls to show; or give --company." name:"company" optional:""`
-	Company string `env:"POSTHORN_COMPANY" help:"The company to act for." placeholder:"ID"`
-	Status  string `enum:"pending,success,failed,skipped,cancelled," default:"" help:"Only calls with this status: pending, success, failed, skipped or cancelled." placeholder:"STATUS"` //nolint:lll // a tag
+	Of      string            `arg:"" help:"The company whose calls to show; or give --company." name:"company" optional:""`
+	Company string            `env:"POSTHORN_COMPANY" help:"The company to act for." placeholder:"ID"`
+	Status  *engine.CallState `enum:"pending,success,failed,skipped,cancelled" help:"Only calls with this status: pending, success, failed, skipped or cancelled." placeholder:"STATUS"` //nolint:lll // a tag
 }
 
 // Run prints a company's calls, newest first.
 func (c *historyCmd) Run(p *program) error {
-	state := engine.CallState(c.Status)
-	if c.Status == "success" {
-		state = core.Succeeded
+	if c.Status != nil && *c.Status == "success" {
+		*c.Status = core.Succeeded
 	}
 	company := cmp.Or(c.Of, c.Company)
 	if company == "" {
 		return refuse("the history of no company is refused: calls belong to companies; name one, or set POSTHORN_COMPANY")
 	}
-	q := c.query(company, c.pageFlags, state)
+	q := c.query(company, c.pageFlags, c.Status)
 	return askPage(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Page[engine.Call], error) {
 		return client.CallPage(ctx, q)
 	}, func(t table, all []engine.Call) {

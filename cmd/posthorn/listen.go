@@ -25,6 +25,9 @@ func (c *listenCmd) Run(p *program) error {
 	if c.Status < 200 || c.Status > 599 || c.Count < 0 {
 		return refuse("status %d or count %d is refused: a status is 200 to 599 and a count not negative; change it", c.Status, c.Count)
 	}
+	if err := checkAddress(p.ctx, c.Listen); err != nil {
+		return err
+	}
 	// The receiver outlives the wait, so that the last sender gets its answer.
 	r, err := harness.Start(context.WithoutCancel(p.ctx), harness.Options{Listen: c.Listen})
 	if err != nil {

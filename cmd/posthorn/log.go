@@ -173,6 +173,7 @@ func (c storeFlags) open(ctx context.Context) (*badgerstore.Store, error) {
 	if len(found) == 0 {
 		return nil, exitWith(exitUsage, fmt.Errorf("data directory %s is refused: it is empty, no engine has run there; correct --data", c.Data))
 	}
+	keepPrivate()
 	return openStore(ctx, c.Data)
 }
 

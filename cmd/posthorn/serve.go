@@ -40,13 +40,14 @@ type keyFlag struct {
 }
 
 // Run serves until the first SIGTERM or SIGINT, and then stops in order: commands are refused, the attempts under way finish within
-// the grace, everything is recorded. A second signal ends it at once, as a crash would.
+// the grace, everything is recorded, the listener closes. A second signal ends it at once, as a crash would.
 func (c *serveCmd) Run(p *program) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
 	tuneRuntime()
+	keepPrivate()
 	s, err := c.start(p.ctx, c.logger(p.stderr))
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (c *serveFlags) attend(s *service, signals <-chan os.Signal) error {
 		case <-s.engine.Failed():
 			err := s.engine.Ready(context.Background())
 			s.log.Error("the engine can no longer write", "error", err)
-			_ = s.stop(time.Second) // it says the same again; the time is for the answers to those who wait
+			_ = s.stop(0) // it says the same again
 			return exitWith(exitIO, fmt.Errorf("the engine has stopped: %w; see the log, then start it again", err))
 		case err := <-s.ended:
 			return exitWith(exitIO, errors.Join(fmt.Errorf("the listener failed: %w", err), s.stop(c.Grace)))
@@ -83,7 +84,7 @@ func (c *serveFlags) attend(s *service, signals <-chan os.Signal) error {
 
 // stop ends a service in order, unless another signal comes.
 func (c *serveFlags) stop(s *service, again <-chan os.Signal) error {
-	s.log.Info("stopping; a second signal ends it at once", "grace", c.Grace)
+	s.log.Info("stopping; a second signal ends it at once", "grace", c.Grace.String())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop(c.Grace) }() // ends with its work, or with the process
 	select {
@@ -108,6 +109,9 @@ type service struct {
 
 // start opens the engine and listens. The listener comes first: a port in use is told before a directory is touched.
 func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, error) {
+	if err := checkAddress(ctx, c.Listen); err != nil {
+		return nil, err
+	}
 	authorize, err := c.authorization()
 	if err != nil {
 		return nil, err
@@ -124,30 +128,36 @@ func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, err
 	if err != nil {
 		return nil, exitWith(openCode(err), errors.Join(err, listener.Close()))
 	}
-	return newService(engine, listener, httpapi.Options{Authorize: authorize, CORS: c.Dev, Logger: log, Version: version}), nil
+	h := httpapi.Handler(engine, httpapi.Options{Authorize: authorize, CORS: c.Dev, Logger: log, Version: version})
+	if c.Key == "" && !c.Dev {
+		h = localOnly(h)
+	}
+	return newService(engine, listener, h, log), nil
 }
 
 // newService begins to answer. The engine and the listener are the service's from now on.
-func newService(engine *posthorn.Posthorn, listener net.Listener, o httpapi.Options) *service {
-	s := &service{url: "http://" + listener.Addr().String(), engine: engine, log: o.Logger, ended: make(chan error, 1)}
-	s.http = newServer(httpapi.Handler(engine, o), o.Logger)
+func newService(engine *posthorn.Posthorn, listener net.Listener, h http.Handler, log *slog.Logger) *service {
+	s := &service{url: "http://" + listener.Addr().String(), engine: engine, log: log, ended: make(chan error, 1)}
+	s.http = newServer(h, log)
 	go func() { s.ended <- s.http.Serve(listener) }() // ends with stop
 	return s
 }
 
-// stop refuses commands, closes the listener, and lets the requests and attempts under way finish.
+// arriveTime is what a request has to arrive and be answered once the engine has stopped. The grace is for attempts: a client that
+// stalls must not use it up.
+const arriveTime = 2 * time.Second
+
+// stop refuses commands and lets the attempts under way finish within the grace. The listener answers meanwhile, so that clients are
+// told 503 and who balances load sees it at /readyz; it closes when the engine has stopped.
 func (s *service) stop(grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	drain, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	closed := make(chan struct{})
-	go func() { // joined below
-		defer close(closed)
-		if s.http.Shutdown(ctx) != nil {
-			_ = s.http.Close() // the requests that are left are cut off
-		}
-	}()
-	err := s.engine.Shutdown(ctx)
-	<-closed
+	err := s.engine.Shutdown(drain)
+	arrive, cancel := context.WithTimeout(context.Background(), arriveTime)
+	defer cancel()
+	if s.http.Shutdown(arrive) != nil {
+		_ = s.http.Close() // the requests that are left are cut off
+	}
 	return err
 }
 
@@ -168,6 +178,9 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 func (c *serveFlags) options(log *slog.Logger) (posthorn.Options, error) {
 	o := posthorn.Options{
 		Dir: c.Data, Logger: log, AllowTargets: c.AllowTarget, AllowPrivateTargets: c.Dev, UserAgent: "Posthorn/" + version,
+	}
+	if c.Data == "" {
+		return o, refuse("data directory \"\" is refused: events must be kept somewhere; give --data a directory")
 	}
 	if _, err := restycaller.ParseTargets(c.AllowTarget); err != nil {
 		return o, exitWith(exitUsage, err)
@@ -193,6 +206,18 @@ func (c *serveFlags) authorization() (func(*http.Request) error, error) {
 			"set POSTHORN_API_KEY or listen on 127.0.0.1", c.Listen)
 	}
 	return httpapi.AllowAll, nil
+}
+
+// checkAddress tells an address that is none from one that cannot be listened on. net.Listen would take an empty one.
+func checkAddress(ctx context.Context, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return refuse("listen address %q is refused: it is not HOST:PORT, %w; write it as 127.0.0.1:8080", address, err)
+	}
+	return nil
 }
 
 // loopback says whether only this machine can reach the address. Of names only localhost is known without asking a resolver.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 )
 
@@ -18,6 +19,10 @@ func tuneRuntime() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 }
+
+// keepPrivate lets nobody else read the files that the process makes from now on: the store makes its own with the umask's leave. It is
+// the process's, so the library leaves it alone.
+func keepPrivate() { syscall.Umask(0o077) }
 
 // quietAfter is how long nothing may have happened before memory that is not needed goes back to the system.
 const quietAfter = 10 * time.Second
