@@ -30,10 +30,7 @@ func (j *jobs) committed(c committed) {
 	for _, e := range c.events {
 		switch e.Event.(type) {
 		case core.CallsPlanned, core.WebhookDisabled, core.WebhookDeleted:
-			select {
-			case j.wake <- struct{}{}:
-			default:
-			}
+			nudge(j.wake)
 			return
 		}
 	}

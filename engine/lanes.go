@@ -60,11 +60,9 @@ func (ls *lanes) committed(c committed) {
 	if n := len(c.events); n > 0 {
 		ls.latest = c.events[n-1].At
 	}
-	for _, o := range c.outcomes {
-		ls.land(o)
-	}
 	reported := make(map[string]struct{}, len(c.outcomes))
 	for _, o := range c.outcomes {
+		ls.land(o)
 		reported[o.Call] = struct{}{}
 	}
 	for _, e := range c.events {
@@ -158,9 +156,12 @@ func (ls *lanes) forgetIdle() {
 	}
 }
 
-func (ls *lanes) nudge() {
+func (ls *lanes) nudge() { nudge(ls.wake) }
+
+// nudge wakes who listens, now or the next time that it does.
+func nudge(wake chan<- struct{}) {
 	select {
-	case ls.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }

@@ -100,8 +100,8 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 		if err := e.writer.resume(r); err != nil {
 			return err
 		}
-		t := turn{writer: e.writer, now: e.writer.tick(), seq: e.writer.seq, state: core.NewState(r.Get)}
-		b := &batch{State: t.state, inputs: e.writer.inputs, reader: r, index: e.writer.index, kept: map[string][]byte{}}
+		t := turn{writer: e.writer, now: e.writer.tick()}
+		b := t.begin(r)
 		var d core.Decision
 		if d, started, err = core.StartEngine(t.state, b); err != nil {
 			return err

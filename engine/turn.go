@@ -27,9 +27,7 @@ type turn struct {
 // decide takes commands while there are any and the batch has room. Outcomes go first, for they free what is held for them; but
 // accepts get at least a quarter of the batch.
 func (t *turn) decide(r ports.Reader, first *command) error {
-	t.seq = t.writer.seq
-	t.state = core.NewState(r.Get).WithCache(t.rows)
-	b := &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: map[string][]byte{}}
+	b := t.begin(r)
 	outcomes := 0
 	for c := first; c != nil; {
 		if c.outcome != nil {
@@ -41,6 +39,13 @@ func (t *turn) decide(r ports.Reader, first *command) error {
 		c = t.take(outcomes)
 	}
 	return nil
+}
+
+// begin lays the batch over a snapshot.
+func (t *turn) begin(r ports.Reader) *batch {
+	t.seq = t.writer.seq
+	t.state = core.NewState(r.Get).WithCache(t.rows)
+	return &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: map[string][]byte{}}
 }
 
 func (t *turn) take(outcomes int) *command {
