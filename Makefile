@@ -11,6 +11,16 @@ LISTEN ?= 127.0.0.1:8080
 FUZZTIME  ?= 10s
 BENCHARGS ?=
 
+# How long `make soak` lasts.
+FOR ?= 30m
+
+# How many random lists `make test/metamorphic` runs.
+SEEDS ?= 200
+
+# How often `make test/crash` kills the server, and over how many candidates at least.
+KILLS      ?= 20
+CANDIDATES ?= 20000
+
 # The database of vulnerabilities that `make vuln` reads; VULNDB=file:///path is a copy, where vuln.go.dev cannot be reached.
 VULNDB ?= https://vuln.go.dev
 
@@ -23,7 +33,8 @@ VULN    := $(TOOLS)/govulncheck-$(GOVULNCHECK)
 RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${CGO_ENABLED:-1} go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test/short lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle clean FORCE
+.PHONY: help demo run build test test/short test/crash test/metamorphic lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
+	bench/backlog bench/webhooks bench/history bench/disk bench/fairness bench/overload soak clean FORCE
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,13 +59,19 @@ test: ## Run all tests, with the race detector where there is a C compiler.
 test/short: ## Run the tests without the race detector and without the long ones.
 	go test -short ./...
 
+test/metamorphic: ## Run SEEDS random lists of commands in every setting: all leave the same rows (about 2 minutes).
+	go test -run '^TestMetamorphic$$' -count 1 -timeout 30m ./engine -seeds $(SEEDS)
+
+test/crash: build ## Kill the server KILLS times over CANDIDATES candidates, and hold what it tells against what was seen (about a minute).
+	go run ./bench crash --kills $(KILLS) --candidates $(CANDIDATES) $(BENCHARGS)
+
 lint: $(LINT) ## Check form and habits with the pinned golangci-lint.
 	$(LINT) run ./...
 
 fmt: $(LINT) ## Rewrite the sources in the form that lint asks for.
 	$(LINT) fmt ./...
 
-check: lint test vuln ## Run all gates that a change must pass: lint, test, vuln.
+check: lint test test/metamorphic vuln ## Run all gates that a change must pass: lint, test, test/metamorphic, vuln.
 
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@list=$$(go test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; echo "$$list" | \
@@ -84,6 +101,27 @@ bench/isolation: build ## Judge a healthy webhook beside hanging and dead ones (
 
 bench/idle: build ## Judge memory and processor time of an idle engine (about 90 seconds).
 	go run ./bench idle $(BENCHARGS)
+
+bench/backlog: build ## Judge a restart with 1,000,000 ready calls after as many that have come and gone (about 8 minutes, 4 GB).
+	go run ./bench backlog $(BENCHARGS)
+
+bench/webhooks: build ## Judge memory with 100,000 webhooks, each told one message (about 2 minutes).
+	go run ./bench webhooks $(BENCHARGS)
+
+bench/history: build ## Judge that accepts, calls and pages cost the same at 1,000,000 ended calls as at 100,000 (about 5 minutes, 2 GB).
+	go run ./bench history $(BENCHARGS)
+
+bench/disk: ## Measure the bytes on the disk for an ended call (about 2 minutes, 1 GB).
+	go run ./bench disk $(BENCHARGS)
+
+bench/fairness: build ## Judge a small company beside one that floods (about 3 minutes).
+	go run ./bench fairness $(BENCHARGS)
+
+bench/overload: build ## Judge refusals, memory and losses at 4 times the sustainable rate (about 2 minutes).
+	go run ./bench overload $(BENCHARGS)
+
+soak: ## Judge that nothing grows under a mixed load, faults and kills, for FOR.
+	go run ./bench soak --for $(FOR) $(BENCHARGS)
 
 clean: ## Remove what was built; the data of `make run` stays.
 	rm -rf bin/posthorn bin/tools

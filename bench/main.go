@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -21,9 +22,17 @@ const usage = `usage: bench VERB [flags]
   latency    times of acceptance and arrival at steady rates, open loop
   isolation  times of a healthy webhook beside hanging and dead ones
   idle       memory and processor time of an engine that has nothing to do
-  forward    the raw forwarder, which the others start
-Each verb has -h. All but forward run the engine from --binary (make build), over data directories of their own in --dir.
-make bench, bench/latency, bench/isolation and bench/idle build it and run them; docs/benchmarks.md says how to read them.
+  backlog    a restart with a million ready calls, after a million that have come and gone
+  webhooks   100,000 webhooks, each told one message
+  history    cost of an accept, a call and a page of the history, as ended calls become more
+  disk       bytes on the disk for an ended call
+  fairness   times of a small company beside one that floods
+  overload   what is refused, lost and held at four times the sustainable rate
+  soak       what an engine holds as time passes, under a mixed load, faults and kills
+  crash      kills by SIGKILL under load, and an account of what was lost or repeated
+  forward, serve   the raw forwarder, and an engine that can be looked into, which the others start
+Each verb has -h. All but these run the engine from --binary (make build), over data directories of their own in --dir.
+make bench, bench/VERB, soak and test/crash build it and run them; docs/benchmarks.md says how to read them.
 Exit codes: 0 all that is judged held, 1 it did not, or the run failed or is void, 2 usage.
 `
 
@@ -46,19 +55,27 @@ func run(ctx context.Context, out, errs io.Writer, args []string) error {
 	}
 	flags := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
 	flags.SetOutput(errs)
-	switch args[0] {
-	case "rate":
-		return rate(ctx, out, flags, args[1:])
-	case "latency":
-		return latency(ctx, out, flags, args[1:])
-	case "isolation":
-		return isolation(ctx, out, flags, args[1:])
-	case "idle":
-		return idle(ctx, out, flags, args[1:])
-	case "forward":
-		return forwarder(ctx, out, flags, args[1:])
-	default:
+	verb, ok := verbs()[args[0]]
+	if !ok {
 		_, _ = io.WriteString(errs, usage) // there is nobody else to tell
 		return flag.ErrHelp
+	}
+	if args[0] != "forward" && args[0] != "serve" { // whose output others read
+		if _, err := fmt.Fprintf(out, "$ go run ./bench %s\n\n", strings.Join(args, " ")); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	return verb(ctx, out, flags, args[1:])
+}
+
+// A verb reads its flags and runs.
+type verb func(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error
+
+func verbs() map[string]verb {
+	return map[string]verb{
+		"rate": rate, "latency": latency, "isolation": isolation, "idle": idle, "forward": forwarder,
+		"backlog": backlog, "webhooks": webhooks, "history": history, "disk": disk,
+		"fairness": fairness, "overload": overload, "soak": soaking, "serve": serving,
+		"crash": crashes,
 	}
 }

@@ -4,66 +4,20 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"posthorn"
-	"posthorn/adapters/httpapi"
 )
 
-// TestMain lets the test's own program be the forwarder and the engine, as bench starts them.
+// TestMain lets the test's own program be what bench starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "forward":
-			main()
-			return
-		case "serve":
-			if err := serve(os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			return
-		}
+	if len(os.Args) > 1 && (os.Args[1] == "forward" || os.Args[1] == "serve") {
+		main()
+		return
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// serve is an engine that says what `posthorn serve` says.
-func serve(args []string) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	data, listen, target := flags.String("data", "", ""), flags.String("listen", "", ""), flags.String("allow-target", "", "")
-	flags.String("log-format", "", "")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	ph, err := posthorn.Open(ctx, posthorn.Options{Dir: *data, AllowTargets: []string{*target}})
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", *listen)
-	if err != nil {
-		return errors.Join(err, ph.Close())
-	}
-	server := &http.Server{Handler: httpapi.Handler(ph, httpapi.Options{Authorize: httpapi.AllowAll})}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	fmt.Println("listening on http://" + listener.Addr().String())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return errors.Join(err, ph.Close())
-	}
-	err = ph.Close()
-	fmt.Fprintf(os.Stderr, "{\"msg\":\"stopped\",\"syncs\":%d}\n", ph.Syncs())
-	return err
 }
 
 // short runs a verb with little to measure, and looks for what it should print. So little says nothing of the engine, and the machine is
@@ -72,7 +26,10 @@ func short(t *testing.T, args []string, want ...string) {
 	t.Helper()
 	var out, errs strings.Builder
 	dir := t.TempDir()
-	err := run(t.Context(), &out, &errs, append(args, "--binary", os.Args[0], "--dir", dir, "--limit", "30s"))
+	if args[0] != "soak" { // which runs this program anyway
+		args = append(args, "--binary", os.Args[0])
+	}
+	err := run(t.Context(), &out, &errs, append(args, "--dir", dir, "--limit", "30s"))
 	if err != nil && !strings.HasPrefix(err.Error(), "VOID") && !strings.HasPrefix(err.Error(), "FAIL") {
 		t.Fatal(err)
 	}
@@ -125,6 +82,48 @@ func TestIdle(t *testing.T) {
 		"fresh: ", "after 10 candidates: ", "idle memory: ", "idle processor time: ")
 }
 
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"backlog", "--calls", "200", "--usual", "50", "--conns", "4"},
+		"restart with 200 ready calls", " drained/s ", "first call after ", "memory: ", "drained at ")
+}
+
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"webhooks", "--webhooks", "20", "--companies", "4"}, "20 webhooks of 4 companies, one message each", "memory: ")
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"history", "--most", "1100", "--samples", "20", "--pages", "3"},
+		"ended calls accept", "accept and call first page", "middle page ", "of a webhook directory filled in", " 1000 ", " 1100 ",
+		"scaled down: the promise is for 10000000 ended calls", "middle page: ", " of the cost with 1000 ended calls")
+}
+
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"disk", "--calls", "20", "--settle", "20ms"},
+		"log rows vault sum on disk directory", "a candidate, 1 webhook ", "a message, 10 webhooks ")
+}
+
+func TestFairness(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"fairness", "--samples", "20", "--rate", "100", "--flood", "40", "--webhooks", "10", "--conns", "4"},
+		" alone ", " floods of 40 ", "floods of 40: accepted to arrived p99", "floods of 40: memory")
+}
+
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"overload", "--for", "200ms", "--count", "50", "--conns", "50", "--rest", "10ms"},
+		"offered/s sent accepted refused", "accepted calls lost, promised none", "calls repeated: ", " of the rate before, 10ms after the end")
+}
+
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"soak", "--for", "1s", "--rate", "100", "--kills", "1"},
+		"time goroutines files tables", "PASS 0 accepted calls lost over 1 kills", "PASS 0 calls ended otherwise than succeeded", "goroutines: ")
+}
+
 func TestNoEngine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -149,6 +148,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"rate", "--count", "0"}, "3 rounds of 0 requests measure nothing: give at least 1 of each"},
 		{[]string{"isolation", "--rate", "0"}, "10000 samples at 0/s beside 20000 calls waiting, over 64 connections, measure nothing"},
 		{[]string{"idle", "--for", "0s"}, "0s after 5s and 20000 candidates measure nothing"},
+		{[]string{"backlog", "--calls", "15"}, "15 calls beside 50000 messages over 64 connections measure nothing"},
+		{[]string{"webhooks", "--companies", "0"}, "100000 webhooks of 0 companies measure nothing"},
+		{[]string{"history", "--most", "7"}, "7 ended calls, 20000 samples and 500 pages measure nothing"},
+		{[]string{"disk", "--calls", "5"}, "5 calls settled for 5s measure nothing"},
+		{[]string{"fairness", "--flood", "9"}, "beside floods of 9 calls for 10000 webhooks measure nothing"},
+		{[]string{"overload", "--factor", "1"}, "1 times the rate of 30000 requests for 1m0s over 6000 connections measure nothing"},
+		{[]string{"crash", "--kills", "0"}, "0 kills over 20000 candidates and 32 connections prove nothing: give at least 1 of each"},
+		{[]string{"soak", "--rate", "0"}, "0 requests a second for 30m0s with 5 kills measure nothing"},
 		{[]string{"latency", "--for", "0s"}, "0s over 64 connections measure nothing: give more than 0 of each"},
 	} {
 		var out, errs strings.Builder

@@ -44,21 +44,22 @@ func readVault(r ports.Reader, k []byte, digest string) ([]byte, error) {
 	return core.OpenVaultItem(value, digest)
 }
 
-// callBody writes what the receiver of a call gets. It returns ErrNotFound when a part is not kept any more.
-func callBody(r ports.Reader, call core.Call, hasData bool, secret string) ([]byte, error) {
-	var resource, data []byte
+// callBody writes what the receiver of a call gets: from what the call carries, or else from the vault. It returns ErrNotFound when a
+// part is not kept any more.
+func callBody(r ports.Reader, c core.FreshCall, secret string) ([]byte, error) {
+	resource, data := c.Resource, c.Data
 	var err error
-	if call.Resource != nil {
-		if resource, err = readVault(r, core.ResourceKey(*call.Resource), ""); err != nil {
-			return nil, fmt.Errorf("read %s %s: %w", call.Resource.Type, core.Show(call.Resource.ID), err)
+	if ref := c.Call.Resource; ref != nil && resource == nil {
+		if resource, err = readVault(r, core.ResourceKey(*ref), ""); err != nil {
+			return nil, fmt.Errorf("read %s %s: %w", ref.Type, core.Show(ref.ID), err)
 		}
 	}
-	if hasData {
-		if data, err = readVault(r, core.DataKey(call.Message), ""); err != nil {
-			return nil, fmt.Errorf("read data of message %s: %w", call.Message, err)
+	if c.HasData && data == nil {
+		if data, err = readVault(r, core.DataKey(c.Call.Message), ""); err != nil {
+			return nil, fmt.Errorf("read data of message %s: %w", c.Call.Message, err)
 		}
 	}
-	return core.Body(call, resource, data, secret), nil
+	return core.Body(c.Call, resource, data, secret), nil
 }
 
 // optional turns ErrNotFound into nothing.

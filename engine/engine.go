@@ -35,6 +35,8 @@ type Options struct {
 	TopicPrefix string
 	// Random is where ids, salts, secrets and jitter are drawn from; nil means crypto/rand. A test may give a repeatable one.
 	Random io.Reader
+	// Wall is the wall clock; nil means time.Now. A test may give one that is set forward and back.
+	Wall func() time.Time
 }
 
 // Hooks are told what happens. Each may be nil, is called from one of the engine's goroutines, and must return quickly.

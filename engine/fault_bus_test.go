@@ -18,9 +18,13 @@ import (
 
 // withFaults puts a faulty bus under an engine.
 func withFaults(into **portstest.FaultBus, plan func(topic string, nth int) portstest.BusFault) func(*engine.Options) {
-	channel := gochannel.New()
-	*into = portstest.NewFaultBus(watermillbus.New(channel, channel, watermillbus.Options{}), plan)
+	*into = portstest.NewFaultBus(goBus(), plan)
 	return func(o *engine.Options) { o.Bus = *into }
+}
+
+func goBus() ports.Bus {
+	channel := gochannel.New()
+	return watermillbus.New(channel, channel, watermillbus.Options{})
 }
 
 // TestEveryCallEndsOverAFaultyBus makes every third Publish of a topic go wrong in one way, for a while.

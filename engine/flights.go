@@ -76,11 +76,9 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 		return nil, nil
 	}
 	f := &flight{item: l.pop(), lane: l, begun: time.Now()}
-	if f.Fresh != nil {
-		ls.fresh--
-		if f.voided != ls.voided {
-			f.Fresh = nil
-		}
+	ls.fresh -= freshSize(f.Fresh)
+	if f.voided != ls.voided {
+		f.Fresh = nil
 	}
 	ls.flights[f.Call] = f
 	l.flights++
@@ -143,7 +141,7 @@ func (ls *lanes) unpark(now time.Time) {
 }
 
 // land ends the flight that an outcome belongs to, whatever its lease: the call has moved on.
-func (ls *lanes) land(o core.Outcome) {
+func (ls *lanes) land(o *core.Outcome) {
 	ls.window = maxWindow // the bus carries
 	f, ok := ls.flights[o.Call]
 	if !ok || f.attempt != o.Attempt {
@@ -209,11 +207,11 @@ func (ls *lanes) again(f *flight) {
 	ls.settle(f.lane, ls.now())
 }
 
-// lease notes which attempt a flight makes and until when its outcome is waited for.
+// lease notes which attempt a flight makes and until when its outcome is waited for. From here on the task carries what it tells.
 func (ls *lanes) lease(f *flight, attempt int, until time.Time) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	f.attempt, f.expires = attempt, until
+	f.attempt, f.expires, f.Fresh = attempt, until, nil
 }
 
 // lookAfter marks lanes slow that have had an attempt under way for long, and tasks again what has no outcome at its lease's end.

@@ -17,14 +17,22 @@ type index struct {
 	companies map[string]*list.Element
 	recent    *list.List // of *indexed, the newest in front
 	count     int
+	most      int
+	batch     int // counts the batches
 }
 
 type indexed struct {
 	company  string
 	webhooks []core.Webhook
+	changed  int // the newest batch that has changed one
 }
 
-func newIndex() *index { return &index{companies: map[string]*list.Element{}, recent: list.New()} }
+func newIndex(most int) *index {
+	return &index{companies: map[string]*list.Element{}, recent: list.New(), most: most}
+}
+
+// begin says that a batch begins, over a snapshot that holds what the batches before have changed.
+func (x *index) begin() { x.batch++ }
 
 // company returns a company's webhooks, oldest first. The slice is the index's own: for reading, until the next change.
 func (x *index) company(r ports.Reader, company string) ([]core.Webhook, error) {
@@ -52,12 +60,17 @@ func (x *index) company(r ports.Reader, company string) ([]core.Webhook, error) 
 	return found.webhooks, nil
 }
 
-// evict drops the companies used longest ago, but never the newest one.
+// evict drops the companies used longest ago, but never the newest one, nor one that this batch has changed: loaded again it would be
+// as the snapshot has it, and a message would be planned for a webhook that the batch has deleted.
 func (x *index) evict() {
-	for x.count > maxIndexed && x.recent.Len() > 1 {
-		oldest := x.recent.Remove(x.recent.Back()).(*indexed) //nolint:forcetypeassert // the list holds nothing else
-		x.count -= len(oldest.webhooks)
-		delete(x.companies, oldest.company)
+	for e := x.recent.Back(); x.count > x.most && e != x.recent.Front(); {
+		oldest, newer := e.Value.(*indexed), e.Prev() //nolint:forcetypeassert // the list holds nothing else
+		if oldest.changed != x.batch {
+			x.recent.Remove(e)
+			x.count -= len(oldest.webhooks)
+			delete(x.companies, oldest.company)
+		}
+		e = newer
 	}
 }
 
@@ -68,6 +81,7 @@ func (x *index) set(company, id string, w core.Webhook, exists bool) {
 		return
 	}
 	held := e.Value.(*indexed) //nolint:forcetypeassert // the list holds nothing else
+	held.changed = x.batch
 	for i := range held.webhooks {
 		if held.webhooks[i].ID != id {
 			continue
@@ -86,4 +100,5 @@ func (x *index) set(company, id string, w core.Webhook, exists bool) {
 	}
 }
 
-func (x *index) forget() { *x = *newIndex() }
+// forget drops everything.
+func (x *index) forget() { *x = *newIndex(x.most) }

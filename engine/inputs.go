@@ -15,6 +15,7 @@ import (
 // inputs makes what the core must not make itself. It belongs to the writer's goroutine. Every id carries the time of the batch,
 // and grows from one to the next.
 type inputs struct {
+	clock   *clock
 	now     time.Time
 	random  io.Reader
 	entropy *ulid.MonotonicEntropy
@@ -29,7 +30,7 @@ func newInputs(random io.Reader) *inputs {
 	var seed [32]byte
 	mustRead(random, seed[:])
 	return &inputs{
-		random: random, entropy: ulid.Monotonic(random, 0),
+		clock: newClock(nil), random: random, entropy: ulid.Monotonic(random, 0),
 		jitter: mathrand.New(mathrand.NewChaCha8(seed)), //nolint:gosec // ChaCha8, seeded from random
 	}
 }

@@ -21,6 +21,7 @@ const expireEvery = time.Hour
 type jobs struct {
 	store  ports.Store
 	writer *writer
+	clock  *clock
 	log    *slog.Logger
 	wake   chan struct{}
 }
@@ -161,7 +162,7 @@ func (j *jobs) expireKeys(ctx context.Context) error {
 
 // expired returns the next keys whose time is over, and where to go on; nil behind the last.
 func (j *jobs) expired(ctx context.Context, from, to []byte) (keys []core.UsedKey, next []byte, err error) {
-	now := time.Now()
+	now := j.clock.now()
 	err = j.store.View(ctx, func(r ports.Reader) error {
 		for pair, err := range r.Scan(from, to, false) {
 			if err != nil {

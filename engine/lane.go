@@ -161,13 +161,11 @@ func (l *lane) learn(class ports.Class, took time.Duration) pace {
 	return quick
 }
 
-// drop empties the lane of a webhook that is not called any more, and returns how many of its calls carried their row.
+// drop empties the lane of a webhook that is not called any more, and returns the bytes that its calls carried.
 func (l *lane) drop() (fresh int) {
 	for _, it := range l.queue {
 		delete(l.held, it.Seq)
-		if it.Fresh != nil {
-			fresh++
-		}
+		fresh += freshSize(it.Fresh)
 	}
 	l.queue, l.closed, l.behind, l.nextDue = nil, true, false, time.Time{}
 	return fresh

@@ -92,8 +92,8 @@ func TestTimersWakeLanes(t *testing.T) {
 		if got := b.drainAll(); !slices.Equal(got, []string{minute.Call}) {
 			b.t.Errorf("taken %v, want %s", got, minute.Call)
 		}
-		if p := b.pause(); p != 59*time.Minute {
-			b.t.Errorf("the pump rests %s, want 59 minutes", p)
+		if p := b.pause(); p != maxRest {
+			b.t.Errorf("the pump rests %s, want %s", p, maxRest)
 		}
 		b.pass(59 * time.Minute)
 		if got := b.drainAll(); !slices.Equal(got, []string{hour.Call}) {

@@ -13,7 +13,8 @@ const (
 	slowShare  = maxWindow / 4 // held by slow lanes together
 	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
 	newShare   = maxWindow / 8 // beyond that, for the first flight of a lane whose company has none in doubt
-	maxFresh   = 16_384        // queued calls that carry their row, under 1 KiB each
+	maxFresh   = 32 << 20      // bytes of queued calls that carry their row and what they tell
+	rowSize    = 1 << 10       // more than the row of a call takes of them
 	maxIdle    = 10_000        // lanes kept without work, for what they have learnt
 )
 
@@ -31,35 +32,25 @@ type lanes struct {
 	sleepers sleepers
 	window   int // below maxWindow while the bus is in doubt
 	wake     chan struct{}
-	fresh    int       // due calls in queues that carry their row
-	voided   int       // counts commits that may have ended a queued call: what came before has to be read again
-	latest   time.Time // the newest event's time
+	fresh    int // bytes of queued calls that carry their row
+	voided   int // counts commits that may have ended a queued call: what came before has to be read again
+	clock    *clock
 }
 
 func newLanes() *lanes {
 	return &lanes{
 		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, doubted: map[string]int{}, window: maxWindow,
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), clock: newClock(nil),
 	}
 }
 
-// now is the wall clock, but never before the newest event: calls of a commit are due at its time even if the clock has been set
-// back.
-func (ls *lanes) now() time.Time {
-	now := time.Now()
-	if now.Before(ls.latest) {
-		return ls.latest
-	}
-	return now
-}
+// now is the engine's time, as the writer has it: the calls of a commit are due at once.
+func (ls *lanes) now() time.Time { return ls.clock.now() }
 
 // committed takes over what a commit brought: outcomes end flights, due calls join their lanes, changed webhooks are read anew.
 func (ls *lanes) committed(c committed) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if n := len(c.events); n > 0 {
-		ls.latest = c.events[n-1].At
-	}
 	reported := make(map[string]struct{}, len(c.outcomes))
 	for _, o := range c.outcomes {
 		ls.land(o)
@@ -75,16 +66,24 @@ func (ls *lanes) committed(c committed) {
 	}
 	now := ls.now()
 	for _, d := range c.dues {
-		if ls.fresh >= maxFresh {
+		if ls.fresh+freshSize(d.Fresh) > maxFresh {
 			d.Fresh = nil
 		}
 		l := ls.lane(d.Company, d.Webhook)
-		if l.add(item{Due: d, voided: ls.voided}, now) && d.Fresh != nil {
-			ls.fresh++
+		if l.add(item{Due: d, voided: ls.voided}, now) {
+			ls.fresh += freshSize(d.Fresh)
 		}
 		ls.settle(l, now)
 	}
 	ls.nudge()
+}
+
+// freshSize is how much memory a queued call holds beyond its place. What the calls of one message share is counted for each.
+func freshSize(f *core.FreshCall) int {
+	if f == nil {
+		return 0
+	}
+	return rowSize + len(f.Resource) + len(f.Data)
 }
 
 // endOf names the call that an event ends.

@@ -98,7 +98,7 @@ func (b *laneBench) takeAll(most int) []*flight {
 func (b *laneBench) answer(f *flight, class ports.Class, took time.Duration, next time.Time) {
 	b.t.Helper()
 	b.tries[f.Call]++
-	told := committed{outcomes: []core.Outcome{{Company: f.Company, Call: f.Call, Attempt: f.attempt, Class: class, TookMS: took.Milliseconds()}}}
+	told := committed{outcomes: []*core.Outcome{{Company: f.Company, Call: f.Call, Attempt: f.attempt, Class: class, TookMS: took.Milliseconds()}}}
 	if !next.IsZero() {
 		d := f.Due
 		d.At = next
@@ -159,7 +159,11 @@ func (b *laneBench) check() {
 	if len(b.flights) > maxWindow {
 		b.t.Errorf("%d flights, %v by pace", len(b.flights), held)
 	}
+	fresh := 0
 	for _, l := range b.byHook {
+		for _, it := range l.queue {
+			fresh += freshSize(it.Fresh)
+		}
 		if l.flights != byLane[l] || len(l.held) != len(l.queue)+byLane[l] {
 			b.t.Errorf("lane %s counts %d flights and holds %d rows; it has %d flights and %d in its queue",
 				l.webhook, l.flights, len(l.held), byLane[l], len(l.queue))
@@ -167,5 +171,8 @@ func (b *laneBench) check() {
 		if l.flights > 0 && l.limit > maxFlights || len(l.queue) > laneWindow+maxFlights {
 			b.t.Errorf("lane %s: limit %d, queue %d", l.webhook, l.limit, len(l.queue))
 		}
+	}
+	if fresh != b.fresh || fresh > maxFresh {
+		b.t.Errorf("queued calls carry %d bytes of at most %d; the books say %d", fresh, maxFresh, b.fresh)
 	}
 }

@@ -26,6 +26,7 @@ type pump struct {
 	wire   *wire
 	log    *slog.Logger
 	newID  func() string
+	wall   func() time.Time
 }
 
 func (p *pump) run(ctx context.Context) {
@@ -84,9 +85,7 @@ func (p *pump) probe(ctx context.Context) {
 
 // send builds the tasks of the flights and publishes them, gathered up to what one envelope holds.
 func (p *pump) send(ctx context.Context, flights []*flight) {
-	var tasks []task
-	var carried []*flight
-	size := 0
+	tasks, carried, size := make([]task, 0, len(flights)), make([]*flight, 0, len(flights)), 0
 	flush := func() {
 		if len(tasks) > 0 {
 			p.publish(ctx, tasks, carried)
@@ -132,10 +131,11 @@ var errEnded = errors.New("the call needs no attempt")
 
 // build reads what an attempt needs. The snapshot is newer than the flight, so the call's row is in it.
 func (p *pump) build(r ports.Reader, f *flight) (task, error) {
-	call, hasData, err := callOf(r, f)
+	fresh, err := callOf(r, f)
 	if err != nil {
 		return task{}, err
 	}
+	call := fresh.Call
 	if !call.State.Open() {
 		return task{}, errEnded
 	}
@@ -143,30 +143,29 @@ func (p *pump) build(r ports.Reader, f *flight) (task, error) {
 	if err != nil {
 		return task{}, err
 	}
-	body, err := callBody(r, call, hasData, to.secret)
+	body, err := callBody(r, fresh, to.secret)
 	if err != nil {
 		return task{}, err
 	}
-	startBy := time.Now().Add(startWithin)
-	p.lanes.lease(f, call.AttemptCount+1, startBy.Add(to.timeout+leaseMargin))
+	p.lanes.lease(f, call.AttemptCount+1, time.Now().Add(startWithin+to.timeout+leaseMargin))
 	return task{
 		Company: call.Company, Call: call.ID, Message: call.Message, Attempt: call.AttemptCount + 1, Lease: f.lease + 1,
-		StartBy: startBy, URL: to.url, Timeout: to.timeout, Secret: to.secret, Body: body,
+		StartBy: p.wall().Add(startWithin), URL: to.url, Timeout: to.timeout, Secret: to.secret, Body: body,
 	}, nil
 }
 
 // callOf returns the call of a flight: the one that its commit left, or what the store has.
-func callOf(r ports.Reader, f *flight) (core.Call, bool, error) {
+func callOf(r ports.Reader, f *flight) (core.FreshCall, error) {
 	if f.Fresh != nil {
-		return f.Fresh.Call, f.Fresh.HasData, nil
+		return *f.Fresh, nil
 	}
 	k := core.CallKey(f.Company, f.Call)
 	value, err := r.Get(k)
 	if err != nil {
-		return core.Call{}, false, fmt.Errorf("read call %s: %w", f.Call, err)
+		return core.FreshCall{}, fmt.Errorf("read call %s: %w", f.Call, err)
 	}
 	call, hasData, _, err := core.ParseCall(ports.Pair{Key: k, Value: value})
-	return call, hasData, err
+	return core.FreshCall{Call: call, HasData: hasData}, err
 }
 
 // unbuilt deals with a call that cannot be attempted: nothing is to be done for an ended one; one whose content is not kept any more

@@ -165,7 +165,7 @@ func (e *Engine) bodyOf(r ports.Reader, c Call, hasData bool, secrets map[string
 		secret = string(opened)
 		secrets[c.Webhook] = secret
 	}
-	return optional(callBody(r, c, hasData, secret))
+	return optional(callBody(r, core.FreshCall{Call: c, HasData: hasData}, secret))
 }
 
 func (q CallQuery) scan() (pageScan, error) {
@@ -176,6 +176,10 @@ func (q CallQuery) scan() (pageScan, error) {
 	// Ids begin with their time, so a time bounds the range; the exact test is in matches.
 	if !q.Since.IsZero() {
 		from = core.CallKey(q.Company, core.PrefixCall+firstID(q.Since))
+	}
+	if !q.Until.IsZero() {
+		// Ids hold whole milliseconds: the one that Until falls into may hold calls before it.
+		to = core.CallKey(q.Company, core.PrefixCall+firstID(q.Until.Add(time.Millisecond-time.Nanosecond)))
 	}
 	return pageScan{from: from, to: to, reverse: true, limit: q.Limit, cursor: q.Cursor}, nil
 }
@@ -256,8 +260,8 @@ func (e *Engine) timeline(r ports.Reader, out *CallDetail, seqs []uint64) error 
 
 func attemptOf(r ports.Reader, a core.CallAttempted) (Attempt, error) {
 	out := Attempt{
-		Attempt: a.Attempt, Lease: a.Lease, StartedAt: a.StartedAt.In(time.UTC), TookMS: a.TookMS,
-		Status: a.Status, Class: a.Class, Error: a.Error, NextAt: a.NextAt,
+		Attempt: a.Attempt, Lease: a.Lease, StartedAt: a.StartedAt.Time(), TookMS: a.TookMS,
+		Status: a.Status, Class: a.Class, Error: a.Error, NextAt: a.NextAt.Pointer(),
 	}
 	if a.Response != nil {
 		body, err := optional(readVault(r, core.ResponseKey(a.Call, a.Attempt, a.Lease, a.Epoch), a.Response.Digest))

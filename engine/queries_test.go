@@ -167,6 +167,21 @@ func TestCallsByTime(t *testing.T) {
 		if err != nil || len(page.Items) != 3 || !page.Items[2].CreatedAt.Equal(start.Add(2*time.Minute)) {
 			t.Errorf("page = %+v, %v; want the calls of minutes 4, 3 and 2", page, err)
 		}
+		// Of the millisecond that Until falls into, what was before it belongs to the page.
+		page, err = b.CallPage(t.Context(), engine.CallQuery{Company: "42", Until: start.Add(5*time.Minute + time.Microsecond)})
+		if err != nil || len(page.Items) != 6 {
+			t.Errorf("%d calls until a microsecond after minute 5, %v; want those of minutes 0 to 5", len(page.Items), err)
+		}
+		// Until bounds the rows that are looked at: however many calls came later, a page costs the same.
+		newest, err := b.CallPage(t.Context(), engine.CallQuery{Company: "42", Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var invalid *engine.InvalidError
+		_, err = b.CallPage(t.Context(), engine.CallQuery{Company: "42", Until: start.Add(5 * time.Minute), Cursor: newest.Next})
+		if !errors.As(err, &invalid) {
+			t.Errorf("a cursor beyond Until: %v; want it refused as not of that list", err)
+		}
 		if page, err = b.CallPage(t.Context(), engine.CallQuery{Company: "42", Webhook: "wh_other"}); err != nil || len(page.Items) != 0 {
 			t.Errorf("page of another webhook = %+v, %v", page, err)
 		}

@@ -50,14 +50,17 @@ func (ls *lanes) wakeSleepers(now time.Time) {
 	}
 }
 
+// maxRest bounds the pump's rest: a wall clock that is set forward, or a machine that wakes, makes calls due and nudges nobody.
+const maxRest = 5 * time.Minute
+
 // pause returns how long the pump may rest if nobody nudges it: until the next call is due, or until flights have to be looked
 // after.
 func (ls *lanes) pause() time.Duration {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	rest := time.Hour
+	rest := maxRest
 	if len(ls.sleepers) > 0 {
-		rest = max(0, ls.sleepers[0].at.Sub(ls.now()))
+		rest = min(rest, max(0, ls.sleepers[0].at.Sub(ls.now())))
 	}
 	if len(ls.flights) > 0 {
 		rest = min(rest, lookAfter)

@@ -60,6 +60,8 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 		lanes: newLanes(), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
 	e.writer = newWriter(o.Store, newInputs(o.Random), e.committed)
+	clock := newClock(o.Wall)
+	e.writer.inputs.clock, e.lanes.clock = clock, clock
 	started, err := e.openEpoch(ctx, sealer)
 	if err != nil {
 		return nil, err
@@ -69,9 +71,10 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	}
 	newID := func() string { return ulid.Make().String() }
 	e.dispatcher = newDispatcher(e.wire, o, newID)
+	e.dispatcher.wall = clock.wall
 	e.dispatcher.rejected, e.dispatcher.dropped = e.rejected, e.news.tell
-	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID}
-	e.jobs = &jobs{store: o.Store, writer: e.writer, log: o.Logger, wake: make(chan struct{}, 1)}
+	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID, wall: clock.wall}
+	e.jobs = &jobs{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, wake: make(chan struct{}, 1)}
 	return e, nil
 }
 
@@ -111,7 +114,7 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 		}
 		rest, err := t.commit()
 		commit.Entries, commit.Puts, commit.Deletes = rest.Entries, append(commit.Puts, rest.Puts...), rest.Deletes
-		e.writer.seq, e.writer.last, e.lanes.latest = t.seq, t.now, t.now
+		e.writer.seq, e.writer.last = t.seq, t.now
 		return err
 	})
 	if err != nil {
@@ -141,6 +144,7 @@ func (w *writer) resume(r ports.Reader) error {
 		}
 		// A millisecond later, for ids grow only within one run: this one must not begin in the other's last millisecond.
 		w.last = recorded[len(recorded)-1].At.Add(time.Millisecond)
+		w.inputs.clock.notBefore(w.last)
 	}
 	return nil
 }

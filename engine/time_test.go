@@ -200,3 +200,22 @@ func TestUpdatedWebhookIsCalledWhereItIsNow(t *testing.T) {
 		b.wantStates(map[string]int{"succeeded": 1})
 	})
 }
+
+// TestUpdatedWebhookStillGetsWhatItAskedFor: who is told of a message is decided when it comes, and never again.
+func TestUpdatedWebhookStillGetsWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		b := open(t)
+		defer b.close()
+		b.answer(http.StatusInternalServerError)
+		w := b.invoices(engine.NewWebhook{Schedule: []time.Duration{time.Minute, time.Minute}})
+		b.publish(`1`)
+		pass(time.Second)
+		if _, err := b.UpdateWebhook(context.Background(), engine.WebhookEdit{Company: "42", ID: w.ID, EventTypes: []string{"other.thing"}}); err != nil {
+			t.Fatal(err)
+		}
+		b.answer(http.StatusOK)
+		pass(2 * time.Minute)
+		b.wantStates(map[string]int{"succeeded": 1})
+	})
+}

@@ -18,6 +18,7 @@ type turn struct {
 	events   []core.Recorded
 	entries  []ports.Entry
 	vault    []ports.Pair
+	kept     map[string][]byte // the vault items by key
 	bytes    int
 	commands []*command // those decided on, in order
 	probe    bool
@@ -44,8 +45,14 @@ func (t *turn) decide(r ports.Reader, first *command) error {
 // begin lays the batch over a snapshot.
 func (t *turn) begin(r ports.Reader) *batch {
 	t.seq = t.writer.seq
+	t.index.begin()
 	t.state = core.NewState(r.Get).WithCache(t.rows)
-	return &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: map[string][]byte{}}
+	waiting := min(1+len(t.accepts)+len(t.outcomes), maxBatch) // most batches take all that waits
+	t.commands = make([]*command, 0, waiting)
+	t.entries = make([]ports.Entry, 0, waiting)
+	t.events = make([]core.Recorded, 0, 3*waiting) // of a candidate with one call; an outcome has two
+	t.kept = map[string][]byte{}
+	return &batch{State: t.state, inputs: t.inputs, reader: r, index: t.index, kept: t.kept}
 }
 
 func (t *turn) take(outcomes int) *command {
@@ -109,7 +116,7 @@ func (t *turn) fold(b *batch, d core.Decision) error {
 	t.bytes += len(data) + rowBytes*len(d.Events)
 	for _, v := range d.Vault {
 		t.bytes += len(v.Key) + len(v.Value)
-		b.kept[string(v.Key)] = v.Value
+		t.kept[string(v.Key)] = v.Value
 	}
 	for _, e := range d.Events {
 		t.seq++
@@ -142,6 +149,29 @@ func (t *turn) commit() (ports.Commit, error) {
 		return ports.Commit{}, err
 	}
 	return ports.Commit{Entries: t.entries, Puts: append(puts, t.vault...), Deletes: deletes}, nil
+}
+
+// dues are the calls that the batch made due. Each carries what the batch itself holds of it, so that it need not be read back at once.
+func (t *turn) dues() []core.Due {
+	dues := t.state.Dues()
+	for _, d := range dues {
+		if d.Fresh == nil {
+			continue
+		}
+		if ref := d.Fresh.Call.Resource; ref != nil {
+			d.Fresh.Resource = t.keptData(core.ResourceKey(*ref))
+		}
+		if d.Fresh.HasData {
+			d.Fresh.Data = t.keptData(core.DataKey(d.Fresh.Call.Message))
+		}
+	}
+	return dues
+}
+
+// keptData is the data of a vault item of the batch, nil for one that is not.
+func (t *turn) keptData(k []byte) []byte {
+	data, _ := core.OpenVaultItem(t.kept[string(k)], "") // nothing is no item
+	return data
 }
 
 func (t *turn) answer(err error) {
@@ -180,11 +210,11 @@ func (t *turn) fail(cause error) error {
 	return err
 }
 
-func (t *turn) reported() []core.Outcome {
-	var out []core.Outcome
+func (t *turn) reported() []*core.Outcome {
+	out := make([]*core.Outcome, 0, len(t.commands))
 	for _, c := range t.commands {
 		if c.outcome != nil && c.refusal == nil {
-			out = append(out, *c.outcome)
+			out = append(out, c.outcome)
 		}
 	}
 	return out

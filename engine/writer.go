@@ -19,7 +19,7 @@ const (
 	maxOutcomes    = 4096
 	maxWait        = time.Second // an accept that has waited longer is refused: its caller has better things to do
 	maxBatch       = 1024        // commands
-	maxCached      = 16_384      // rows of open calls, under 1 KiB each; at most twice as many are held
+	maxCached      = 16_384      // rows of open calls and webhooks, under 1 KiB each; at most twice as many are held
 )
 
 // A command is one decision waiting for its turn. decide is called by the writer, once or, where nothing could be stored, again; it
@@ -86,14 +86,14 @@ type writer struct {
 type committed struct {
 	events   []core.Recorded
 	dues     []core.Due
-	outcomes []core.Outcome
+	outcomes []*core.Outcome
 	writes   int
 	took     time.Duration
 }
 
 func newWriter(store ports.Store, in *inputs, onCommit func(committed)) *writer {
 	return &writer{
-		store: store, codec: core.NewCodec(), inputs: in, index: newIndex(), rows: core.NewCache(maxCached), onCommit: onCommit,
+		store: store, codec: core.NewCodec(), inputs: in, index: newIndex(maxIndexed), rows: core.NewCache(maxCached), onCommit: onCommit,
 		accepts: make(chan *command, maxAccepts), outcomes: make(chan *command, maxOutcomes),
 		stop: make(chan struct{}), failed: make(chan struct{}),
 	}
@@ -249,7 +249,7 @@ func (w *writer) turn(first *command, alone bool) error {
 	}
 	w.seq, w.last = t.seq, t.now
 	w.lastSeen.Store(w.seq)
-	dues := t.state.Dues()
+	dues := t.dues()
 	w.rows.Remember(t.state)
 	w.onCommit(committed{
 		events: t.events, dues: dues, outcomes: t.reported(),
@@ -261,7 +261,7 @@ func (w *writer) turn(first *command, alone bool) error {
 
 // tick returns the batch's time in whole milliseconds: never before the last event's, even if the clock has been set back.
 func (w *writer) tick() time.Time {
-	now := time.Now().UTC().Truncate(time.Millisecond)
+	now := w.inputs.clock.now().Truncate(time.Millisecond)
 	if now.Before(w.last) {
 		now = w.last
 	}

@@ -2,13 +2,15 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
 // An Account sums up what came. Each delivery is in one of Unnamed, Unique, Retries and Duplicates.
 type Account struct {
-	// Deliveries is how many requests came in whole; Broken, how many broke off, which are counted nowhere else and by no path.
+	// Deliveries is how many requests came in whole; Broken, how many broke off, or were TLS handshakes that failed, which are counted
+	// nowhere else and by no path.
 	Deliveries, Broken int
 	// Unnamed had no message id. Unique were the first of their id at their path, Retries came again while no delivery of the id
 	// had been answered with a 2xx, and Duplicates although one had been.
@@ -24,29 +26,52 @@ type Account struct {
 	// is how many unique ones came that were not expected. All are zero if the caller expected nothing.
 	Expected, Unexpected int
 	Lost                 []string
+	// Gaps are the runs of Lost: ids that were expected one after another.
+	Gaps []Gap
+	// Late are the expected ids whose first delivery came after that of an id which was expected after them, at any path. (RFC 4737
+	// calls such a packet reordered.) Only senders that promise an order have to keep it.
+	Late []string
 }
 
-// Account sums up what came so far, and compares it with the expected message ids if any are given.
-func (s *scope) Account(expected ...string) Account {
+// A Gap is a run of lost ids.
+type Gap struct {
+	From, To string // the first and the last of them
+	N        int    // how many they are
+}
+
+// String is one id, or the two ends.
+func (g Gap) String() string {
+	if g.N == 1 {
+		return g.From
+	}
+	return fmt.Sprintf("%s to %s (%d)", g.From, g.To, g.N)
+}
+
+// Account sums up what came so far, and compares it with the given message ids, in the order in which they were sent; with those of
+// Expect if none are given.
+func (s *scope) Account(ids ...string) Account {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(ids) == 0 {
+		ids = s.expected.ids
+	}
 	ledgers := s.ledgers()
 	a := Account{}
 	if s.path == "" {
 		a.Broken = r.broken
 	}
 	for _, l := range ledgers {
-		addLedger(&a, l)
+		a.add(l)
 	}
 	a.Unchecked = a.Deliveries - a.Verified - a.Bad
-	if len(expected) > 0 {
-		compare(&a, expected, ledgers, r.hasher)
+	if len(ids) > 0 {
+		a.compare(ids, ledgers, r.hasher)
 	}
 	return a
 }
 
-func addLedger(a *Account, l *ledger) {
+func (a *Account) add(l *ledger) {
 	a.Deliveries += l.deliveries
 	a.Unnamed += l.unnamed
 	a.Unique += len(l.seen)
@@ -64,33 +89,68 @@ func addLedger(a *Account, l *ledger) {
 	}
 }
 
-func compare(a *Account, expected []string, ledgers []*ledger, h hasher) {
-	asked := make(map[idKey]bool, len(expected))
+// compare walks the ids from the last to the first: one is late if a later one has come before it.
+func (a *Account) compare(ids []string, ledgers []*ledger, h hasher) {
+	asked := make(map[idKey]bool, len(ids))
+	earliest := make([]uint32, len(ledgers)) // the first place that any later id has, at each path
+	for i := range earliest {
+		earliest[i] = 1<<32 - 1
+	}
 	a.Unexpected = a.Unique
-	for _, id := range expected {
-		key := h.key(id)
-		if asked[key] {
-			continue
-		}
-		asked[key] = true
-		came := false
-		for _, l := range ledgers {
-			if l.seen[key].n > 0 {
-				a.Unexpected--
-				came = true
+	lostBefore := false
+	for _, id := range slices.Backward(unique(ids, h, asked)) {
+		came, late := false, false
+		for i, l := range ledgers {
+			t := l.seen[h.key(id)]
+			if t.n == 0 {
+				continue
 			}
+			came = true
+			a.Unexpected--
+			late = late || t.place > earliest[i]
+			earliest[i] = min(earliest[i], t.place)
+		}
+		if late {
+			a.Late = append(a.Late, id)
 		}
 		if !came {
-			a.Lost = append(a.Lost, id)
+			a.lose(id, lostBefore)
 		}
+		lostBefore = !came
 	}
 	a.Expected = len(asked)
+	slices.Reverse(a.Late)
+	slices.Reverse(a.Lost)
+	slices.Reverse(a.Gaps)
 }
 
-// OK says that nothing expected is lost, nothing came twice after a 2xx, and no check failed.
+// lose notes an id that has not come. They come from the last to the first, so a gap grows at its front.
+func (a *Account) lose(id string, growing bool) {
+	a.Lost = append(a.Lost, id)
+	if !growing {
+		a.Gaps = append(a.Gaps, Gap{To: id})
+	}
+	gap := &a.Gaps[len(a.Gaps)-1]
+	gap.From = id
+	gap.N++
+}
+
+// unique are the ids without those that stand there already, which asked takes note of.
+func unique(ids []string, h hasher, asked map[idKey]bool) []string {
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if key := h.key(id); !asked[key] {
+			asked[key] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// OK says that nothing expected is lost, nothing came twice after a 2xx, and no check failed. Order is the sender's own promise: see Late.
 func (a Account) OK() bool { return len(a.Lost) == 0 && a.Duplicates == 0 && a.Bad == 0 }
 
-// String is a line of counts, then a line for each delivery or id that is bad, duplicate or lost, at most 10 of a kind.
+// String is a line of counts, then a line for each delivery, id or gap that is bad, duplicate, lost or late, at most 10 of a kind.
 func (a Account) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d deliveries: %d unique, %d retries, %d duplicates, %d unnamed; %d verified, %d bad, %d unchecked",
@@ -99,11 +159,12 @@ func (a Account) String() string {
 		fmt.Fprintf(&b, "; %d broken off", a.Broken)
 	}
 	if a.Expected > 0 {
-		fmt.Fprintf(&b, "; of %d expected ids %d lost, %d others came", a.Expected, len(a.Lost), a.Unexpected)
+		fmt.Fprintf(&b, "; of %d expected ids %d lost, %d late, %d others came", a.Expected, len(a.Lost), len(a.Late), a.Unexpected)
 	}
 	list(&b, "bad", a.BadDeliveries, a.Bad)
 	list(&b, "duplicate", a.DuplicateIDs, a.Duplicates)
-	list(&b, "lost", a.Lost, len(a.Lost))
+	list(&b, "lost", a.Gaps, len(a.Gaps))
+	list(&b, "late", a.Late, len(a.Late))
 	return b.String()
 }
 

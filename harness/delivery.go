@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -13,8 +12,8 @@ type Delivery struct {
 	N int
 	// At is when the request's head had been read.
 	At time.Time
-	// Method, Path and Query are as sent; Query is without the question mark.
-	Method, Path, Query string
+	// Method, Path and Query are as sent; Query is without the question mark. Proto is the version of HTTP, such as HTTP/2.0.
+	Method, Path, Query, Proto string
 	// Header is the request's; it is shared by all copies of the delivery and must not be changed.
 	Header http.Header
 	// Body is nil if it was dropped. Like Header it is shared. Cut says that there was more than Options.MaxBody.
@@ -26,9 +25,9 @@ type Delivery struct {
 	Repeat int
 	// Duplicate says that one of them had been answered with a 2xx, so that this one ought not to have been sent.
 	Duplicate bool
-	// Signature is the check of the Standard Webhooks headers, Token that of the body's "token".
+	// Signature is the check of the Standard Webhooks headers, or of the header of an [HMAC]; Token that of the body's "token".
 	Signature, Token Check
-	// Status is what the script says to answer; 0 if the reply is to hang or to reset.
+	// Status is what the script says to answer; 0 if the reply is to hang or to reset, or is left to Reply.Answer.
 	Status int
 }
 
@@ -55,16 +54,35 @@ func (d Delivery) String() string {
 	return s
 }
 
-// readBody reads what the limit allows, with one allocation if the sender told the length.
-func readBody(r *http.Request, limit int64) (body []byte, cut bool, err error) {
-	if n := r.ContentLength; n >= 0 && n <= limit {
-		body = make([]byte, n)
-		_, err = io.ReadFull(r.Body, body)
-		return body, false, err
+// A ring keeps the last deliveries. The receiver's mutex guards it.
+type ring struct {
+	size int
+	all  []Delivery
+	next int // where the oldest stands once the ring is full
+}
+
+func (r *ring) add(d *Delivery, slim bool) {
+	if r.size <= 0 {
+		return
 	}
-	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if int64(len(body)) > limit {
-		return body[:limit], true, err
+	at := len(r.all)
+	if at < r.size {
+		r.all = append(r.all, *d)
+	} else {
+		at = r.next
+		r.all[at] = *d
+		r.next = (r.next + 1) % r.size
 	}
-	return body, false, err
+	if slim {
+		r.all[at].Body = nil
+	}
+}
+
+// each yields the kept deliveries, oldest first.
+func (r *ring) each(yield func(*Delivery) bool) {
+	for i := range r.all {
+		if !yield(&r.all[(r.next+i)%len(r.all)]) {
+			return
+		}
+	}
 }

@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -75,18 +76,21 @@ type answer struct {
 
 func do(tb testing.TB, c *http.Client, req *http.Request) answer {
 	tb.Helper()
+	got, err := exchange(c, req)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return got
+}
+
+// exchange returns what came of an answer, with the error that ended it early.
+func exchange(c *http.Client, req *http.Request) (answer, error) {
 	resp, err := c.Do(req)
 	if err != nil {
-		tb.Fatal(err)
+		return answer{}, err
 	}
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := resp.Body.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(body)}, errors.Join(err, resp.Body.Close())
 }
 
 func send(tb testing.TB, c *http.Client, url, id string) (status int) {

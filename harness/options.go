@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"net/http"
 	"time"
 )
@@ -10,16 +11,25 @@ type Options struct {
 	// Listen is the address to listen on. Empty means 127.0.0.1:0, a free port of the loopback.
 	Listen string
 
+	// TLS is the kind of certificate to show; empty means plain HTTP. See [Receiver.TLSConfig] for who trusts it.
+	TLS TLS
+
+	// Protocols are the versions of HTTP to speak. Nil means HTTP/1.1, and over TLS also HTTP/2, as the client asks for.
+	Protocols *http.Protocols
+
 	// Secret is what all endpoints verify with until SetSecret says otherwise; see [Receiver.SetSecret]. Empty means that
 	// nothing is verified.
 	Secret string
+
+	// HMAC is in place of Secret for a sender that signs with one header of its own; see [Receiver.SetHMAC].
+	HMAC HMAC
 
 	// Tolerance is how far a signed timestamp may lie from the arrival, before it or after. Zero means 5 minutes, the value of
 	// the Standard Webhooks reference libraries.
 	Tolerance time.Duration
 
 	// ID says which message a delivery carries, the same for every attempt at it; empty if it carries none. Nil means the
-	// header webhook-id. It is called from many goroutines at once.
+	// header webhook-id. [IDHeader] and [IDPointer] make others. It is called from many goroutines at once.
 	ID func(header http.Header, body []byte) string
 
 	// Keep is how many of the last deliveries are kept whole, for Deliveries. Zero means 1,000; a negative number keeps none.
@@ -44,7 +54,7 @@ func (o Options) withDefaults() Options {
 		o.Tolerance = 5 * time.Minute
 	}
 	if o.ID == nil {
-		o.ID = webhookID
+		o.ID = IDHeader(headerID)
 	}
 	if o.Keep == 0 {
 		o.Keep = 1000
@@ -55,4 +65,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func webhookID(header http.Header, _ []byte) string { return header.Get(headerID) }
+// Validate says whether [Start] would take the options, as far as that can be told without listening.
+func (o Options) Validate() error {
+	r := &Receiver{opts: o.withDefaults()}
+	r.scope = scope{r: r}
+	if err := r.setChecks(); err != nil {
+		return err
+	}
+	_, err := newAuthority(o.TLS, "localhost")
+	return err
+}
+
+// setChecks gives the receiver what Options verify with.
+func (r *Receiver) setChecks() error {
+	if r.opts.HMAC == (HMAC{}) {
+		return r.SetSecret(r.opts.Secret)
+	}
+	if r.opts.Secret != "" {
+		return errors.New("options with a Secret and an HMAC refused: a sender signs in one of the two ways; leave one out")
+	}
+	return r.SetHMAC(r.opts.HMAC)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -223,34 +222,36 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// A hook that is slower than the grace of Close is joined all the same.
+// A hook that is slower than the grace of Close is joined all the same, also where requests outlive their connection.
 func TestCloseJoins(t *testing.T) {
 	t.Parallel()
-	var ended atomic.Bool
-	r := start(t, harness.Options{OnDelivery: func(harness.Delivery) {
-		<-time.After(400 * time.Millisecond)
-		ended.Store(true)
-	}})
-	failed := make(chan error)
-	req := request(t, r.URL(), "msg_1", "{}", time.Now())
-	client := newClient(t)
-	go func() {
-		resp, err := client.Do(req)
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		failed <- err
-	}()
-	if err := r.Await(soon(t), 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !ended.Load() {
-		t.Error("Close returned while the hook ran")
-	}
-	if err := <-failed; !errors.Is(err, io.EOF) {
-		t.Errorf("error %v, want EOF", err)
+	for name, protocol := range map[string]func(*http.Protocols){"HTTP/1.1": http1, "HTTP/2": http2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ended atomic.Bool
+			r := start(t, harness.Options{TLS: harness.Trusted, OnDelivery: func(harness.Delivery) {
+				<-time.After(400 * time.Millisecond)
+				ended.Store(true)
+			}})
+			failed := make(chan error)
+			req := request(t, r.URL(), "msg_1", "{}", time.Now())
+			client := clientOf(t, r, protocol)
+			go func() {
+				_, err := exchange(client, req)
+				failed <- err
+			}()
+			if err := r.Await(soon(t), 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !ended.Load() {
+				t.Error("Close returned while the hook ran")
+			}
+			if err := <-failed; err == nil {
+				t.Error("what was under way was answered")
+			}
+		})
 	}
 }

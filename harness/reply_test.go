@@ -80,7 +80,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-func TestReset(t *testing.T) {
+func TestResetConnection(t *testing.T) {
 	t.Parallel()
 	r := start(t, harness.Options{})
 	r.Reply(harness.Reply{Fault: harness.Reset})

@@ -8,13 +8,19 @@ import (
 
 // A scope is a part of what a receiver hears: all of it, or one path. Receiver and Endpoint have its methods.
 type scope struct {
-	r       *Receiver
-	path    string // empty: all paths
-	secret  atomic.Pointer[verifier]
-	replies replies
+	r        *Receiver
+	path     string // empty: all paths
+	checks   atomic.Pointer[checker]
+	underWay atomic.Int64
+	moved    atomic.Int64 // when a request last ended, in nanoseconds since the receiver began
+	replies  replies
+	expected expected
 }
 
 func (s *scope) covers(d *Delivery) bool { return s.path == "" || s.path == d.Path }
+
+// forget is Receiver.Reset for one scope. The caller holds the lock.
+func (s *scope) forget() { s.replies, s.expected = replies{}, expected{} }
 
 // SetSecret says what deliveries are verified with from now on; those that came before stay as they are. A secret that begins
 // with whsec_ demands the headers of Standard Webhooks v1. With it, or with any other text, a body that names a resource at its
@@ -22,31 +28,55 @@ func (s *scope) covers(d *Delivery) bool { return s.path == "" || s.path == d.Pa
 // resourceId and triggeredAt. An empty secret ends verifying; an endpoint without one uses the receiver's.
 func (s *scope) SetSecret(secret string) error {
 	if secret == "" {
-		s.secret.Store(nil)
+		s.checks.Store(nil)
 		return nil
 	}
-	v, err := newVerifier(secret, s.r.opts.Tolerance)
+	c, err := newChecker(secret, s.r.opts.Tolerance)
 	if err != nil {
 		return err
 	}
-	s.secret.Store(v)
+	s.checks.Store(&c)
 	return nil
 }
 
-func (s *scope) verifier() *verifier {
-	if v := s.secret.Load(); v != nil {
-		return v
+// SetHMAC is SetSecret for a sender that signs with one header of its own. Each takes the place of the other.
+func (s *scope) SetHMAC(h HMAC) error {
+	if err := h.complete(); err != nil {
+		return err
 	}
-	return s.r.secret.Load()
+	c := h.checker()
+	s.checks.Store(&c)
+	return nil
+}
+
+func (s *scope) checker() checker {
+	if c := s.checks.Load(); c != nil {
+		return *c
+	}
+	if c := s.r.checks.Load(); c != nil {
+		return *c
+	}
+	return nil
 }
 
 // Reply scripts the next answers, after those that are scripted already. They are used first in, first out, each as often as its
-// Times says; when none is left the last one with Keep is used; then those of the receiver, if this is an endpoint; then 204.
+// Times says; when none is left that fits, those with Keep are used; then those of the receiver, if this is an endpoint; then 204.
 func (s *scope) Reply(replies ...Reply) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.replies.add(replies)
 }
+
+// Script is Reply in place of all that is scripted so far. Without replies it clears the script.
+func (s *scope) Script(all ...Reply) {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.replies = replies{}
+	s.replies.add(all)
+}
+
+// UnderWay is how many requests are being read, held or answered at this moment.
+func (s *scope) UnderWay() int { return int(s.underWay.Load()) }
 
 // Deliveries are the last ones, oldest first, at most Options.Keep for the whole receiver. The slice is the caller's.
 func (s *scope) Deliveries() []Delivery {
@@ -66,16 +96,22 @@ func (s *scope) ledgers() []*ledger {
 	if s.path != "" {
 		return []*ledger{&s.r.Endpoint(s.path).ledger}
 	}
-	var all []*Endpoint
-	s.r.endpoints.Range(func(_, v any) bool {
-		e, _ := v.(*Endpoint) // nothing else is stored
-		all = append(all, e)
-		return true
-	})
-	slices.SortFunc(all, func(a, b *Endpoint) int { return strings.Compare(a.path, b.path) })
+	all := s.r.sorted()
 	ledgers := make([]*ledger, len(all))
 	for i, e := range all {
 		ledgers[i] = &e.ledger
 	}
 	return ledgers
+}
+
+// sorted are the endpoints in the order of their paths.
+func (r *Receiver) sorted() []*Endpoint {
+	var all []*Endpoint
+	r.endpoints.Range(func(_, v any) bool {
+		e, _ := v.(*Endpoint) // nothing else is stored
+		all = append(all, e)
+		return true
+	})
+	slices.SortFunc(all, func(a, b *Endpoint) int { return strings.Compare(a.path, b.path) })
+	return all
 }

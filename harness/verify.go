@@ -36,6 +36,9 @@ const (
 	Stale     Result = "stale"   // the signature is right, its timestamp is further from the arrival than the tolerance
 )
 
+// bodyCut is why a body cannot be verified of which Options.MaxBody let only a part be read.
+const bodyCut = "the body is longer than what was read of it"
+
 // A Check is a result with its reason, which is empty if the result is Valid or Unchecked. A reason never shows a secret or the
 // signature that would have been right.
 type Check struct {
@@ -53,6 +56,9 @@ func (c Check) String() string {
 
 func (c Check) bad() bool { return c.Result != Unchecked && c.Result != Valid }
 
+// A checker fills in what a secret can tell of a delivery. It is called by many goroutines at once.
+type checker func(*Delivery)
+
 const secretPrefix = "whsec_"
 
 // A verifier checks with one secret. Its hashes are pooled, for the two of a delivery are most of what a check would allocate.
@@ -63,11 +69,11 @@ type verifier struct {
 	tolerance time.Duration
 }
 
-func newVerifier(secret string, tolerance time.Duration) (*verifier, error) {
+func newChecker(secret string, tolerance time.Duration) (checker, error) {
 	v := &verifier{tolerance: tolerance, token: macPool([]byte(secret))}
 	encoded, signed := strings.CutPrefix(secret, secretPrefix)
 	if !signed {
-		return v, nil
+		return v.check, nil
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err == nil && len(key) == 0 {
@@ -78,8 +84,10 @@ func newVerifier(secret string, tolerance time.Duration) (*verifier, error) {
 			"give it as the sender's registration returned it", secretPrefix, err)
 	}
 	v.signed, v.signing = true, macPool(key)
-	return v, nil
+	return v.check, nil
 }
+
+type digest [sha256.Size]byte
 
 // A mac is a keyed hash with room for what it hashes and for its sum.
 type mac struct {
@@ -92,7 +100,7 @@ func macPool(key []byte) *sync.Pool {
 }
 
 // sum is the MAC of the texts one after another, and then the body.
-func sum(pool *sync.Pool, body []byte, texts ...string) (out [sha256.Size]byte) {
+func sum(pool *sync.Pool, body []byte, texts ...string) (out digest) {
 	m, _ := pool.Get().(*mac) // nothing else is in it
 	m.Reset()
 	m.buf = m.buf[:0]
@@ -127,7 +135,7 @@ func (v *verifier) checkSignature(d *Delivery) Check {
 	case list == "":
 		return Check{Missing, "there is no webhook-signature"}
 	case d.Cut:
-		return Check{Wrong, "the body is longer than what was read of it"}
+		return Check{Wrong, bodyCut}
 	}
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
 	if err != nil {
@@ -140,7 +148,7 @@ func (v *verifier) checkSignature(d *Delivery) Check {
 	return v.checkTime(d.At, seconds)
 }
 
-func listed(list string, want [sha256.Size]byte) bool {
+func listed(list string, want digest) bool {
 	var encoded [44]byte // base64 of 32 bytes
 	base64.StdEncoding.Encode(encoded[:], want[:])
 	for one := range strings.SplitSeq(list, " ") {

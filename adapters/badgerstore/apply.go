@@ -61,6 +61,12 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	}
 	s.syncs.Add(1)
 	s.advance(next)
+	if len(c.Entries) > 0 {
+		if err := s.noteCommitted(next.commit); err != nil {
+			return s.fail(fmt.Errorf("commit %d in %s is stored, but not its number in %s; open the store anew: %w",
+				next.commit, s.opts.Dir, committedName, err))
+		}
+	}
 	return nil
 }
 

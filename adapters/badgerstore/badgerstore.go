@@ -13,11 +13,12 @@
 // no garbage collection either; compaction alone gives space back.
 //
 // Read next: ports.Store for the contract, tuning.go for the settings and what was measured, inspect.go for what is
-// checked before Badger may touch a directory.
+// checked before Badger may touch a directory, committed.go for how damage is told from such a tail.
 package badgerstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -53,6 +54,8 @@ type Store struct {
 	db    *badger.DB
 	lock  *dirLock
 	syncs atomic.Uint64
+
+	committed *os.File // for the one caller of Apply
 
 	use       sync.WaitGroup // views and an Apply under way
 	closeOnce sync.Once
@@ -104,13 +107,21 @@ func openLocked(ctx context.Context, o Options) (*Store, error) {
 	if err := inspect(ctx, o.Dir); err != nil {
 		return nil, err
 	}
-	db, err := openBadger(o)
+	if err := removeEmptyLogs(o.Dir); err != nil {
+		return nil, err
+	}
+	committed, err := openCommitted(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, db: db, views: map[uint64]int{}}
+	db, err := openBadger(o)
+	if err != nil {
+		_ = committed.Close() // nothing was written
+		return nil, err
+	}
+	s := &Store{opts: o, db: db, committed: committed, views: map[uint64]int{}}
 	if err := s.start(); err != nil {
-		_ = db.Close() // nothing was written
+		_, _ = db.Close(), committed.Close() // nothing was written
 		return nil, err
 	}
 	return s, nil
@@ -145,7 +156,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.use.Wait()
 	s.closeOnce.Do(func() {
-		s.closeErr = s.db.Close()
+		s.closeErr = errors.Join(s.db.Close(), s.committed.Sync(), s.committed.Close())
 		if err := s.lock.release(); s.closeErr == nil {
 			s.closeErr = err
 		}

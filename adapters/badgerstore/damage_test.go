@@ -78,6 +78,9 @@ func crashed(t *testing.T, n uint64) map[string][]byte {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	log := only(t, files, ".mem")
+	end := len(bytes.TrimRight(files[log], "\x00"))
+	files[log] = files[log][: end*3 : end*3] // of its 32 MiB: enough zeros, and quicker to compare
 	return files
 }
 
@@ -176,7 +179,7 @@ func harmless(t *testing.T, what string, files map[string][]byte, n uint64) bool
 
 func TestOpenAfterCrash(t *testing.T) {
 	t.Parallel()
-	if harmless(t, "a crash between two commits", crashed(t, 40), 40) {
+	if harmless(t, "a crash between two commits", crashed(t, 30), 30) {
 		t.Error("Open refused what a crash has left")
 	}
 }
@@ -186,6 +189,7 @@ func TestOpenAfterCrash(t *testing.T) {
 func TestOpenCutsAnUnfinishedCommit(t *testing.T) {
 	t.Parallel()
 	files := crashed(t, 40)
+	files[committedName] = []byte(committedLine(20)) // it may lag: only Close syncs it
 	log := only(t, files, ".mem")
 	end := len(bytes.TrimRight(files[log], "\x00"))
 	seen := map[uint64]bool{}

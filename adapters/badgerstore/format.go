@@ -10,9 +10,12 @@ import (
 	"posthorn/ports"
 )
 
-// format is the number of the layout that this package writes. It grows when an older binary could not read what a
-// newer one has written.
-const format = 1
+// format is the number of what a directory holds, the engine's entries and rows included. It grows when an older binary could not read what
+// a newer one has written. Format 1 held JSON and was never released.
+const (
+	format = 2
+	oldest = 2 // that is read
+)
 
 // formatName is the file that tells what a directory is. It is the first file in a new directory and never changes.
 const (
@@ -37,6 +40,10 @@ func ensureFormat(dir string) error {
 	if number > format {
 		return fmt.Errorf("data directory %s has format %d, this binary reads up to %d; use a newer posthorn, or another directory",
 			dir, number, format)
+	}
+	if number < oldest {
+		return fmt.Errorf("data directory %s has format %d, of before the first release; this binary reads format %d; name another directory, "+
+			"or use the posthorn that wrote it", dir, number, format)
 	}
 	return nil
 }

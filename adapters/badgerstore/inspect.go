@@ -29,6 +29,9 @@ func inspect(ctx context.Context, dir string) error {
 	if err != nil {
 		return refused(dir, fmt.Errorf("its file MANIFEST cannot be read: %w", err))
 	}
+	if err := inspectRegistry(dir); err != nil {
+		return damaged(dir, fmt.Errorf("its file %s: %w", badger.KeyRegistryFileName, err))
+	}
 	newest := uint64(0)
 	for id := range manifest.Tables {
 		if err := ctx.Err(); err != nil {
@@ -40,7 +43,14 @@ func inspect(ctx context.Context, dir string) error {
 		}
 		newest = max(newest, version)
 	}
-	return inspectUnnamed(dir, manifest, newest)
+	logs, err := readLogs(dir)
+	if err != nil {
+		return err
+	}
+	if err := inspectUnnamed(dir, manifest, newest, logs); err != nil {
+		return err
+	}
+	return inspectEnd(dir, max(newest, logs.newest))
 }
 
 // inspectNew passes a directory in which Badger has not begun: it writes its manifest first of all.
@@ -52,7 +62,7 @@ func inspectNew(dir string) error {
 	if len(found) > 0 {
 		return damaged(dir, fmt.Errorf("its file MANIFEST is missing, %s is there", filepath.Base(found[0])))
 	}
-	return nil
+	return inspectEnd(dir, 0)
 }
 
 // badgerFiles lists what only Badger writes.
@@ -76,6 +86,16 @@ func listFiles(dir string, patterns ...string) ([]string, error) {
 	return found, nil
 }
 
+// inspectRegistry reads the list of keys that Badger would encrypt with, which names none. Badger.Open leaves a goroutine behind when it
+// finds it damaged.
+func inspectRegistry(dir string) error {
+	keys, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: dir, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return keys.Close()
+}
+
 func readManifest(dir string) (badger.Manifest, error) {
 	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
 	if err != nil {
@@ -87,13 +107,9 @@ func readManifest(dir string) (badger.Manifest, error) {
 }
 
 // inspectUnnamed looks at tables that the manifest does not name. A crash leaves some, from a flush or a compaction
-// that had not ended: what they hold is also in a memtable's log or in older tables. One that is newer than all of these
-// was named once, so the manifest has lost its end, and Badger would remove the table.
-func inspectUnnamed(dir string, m badger.Manifest, newest uint64) error {
-	logs, err := listFiles(dir, "*.mem")
-	if err != nil || len(logs) > 0 {
-		return err
-	}
+// that had not ended: what they hold is also in a memtable's log or in older tables. One that is newer than these tables and older than
+// the logs was named once, so the manifest has lost its end, and Badger would remove the table.
+func inspectUnnamed(dir string, m badger.Manifest, newest uint64, logs span) error {
 	tables, err := listFiles(dir, "*.sst")
 	if err != nil {
 		return err
@@ -104,8 +120,8 @@ func inspectUnnamed(dir string, m badger.Manifest, newest uint64) error {
 			continue
 		}
 		version, err := verifyTable(path)
-		if err == nil && version > newest { // an unreadable one was never finished
-			return damaged(dir, fmt.Errorf("its file MANIFEST does not name table %06d, which holds the newest commits", id))
+		if err == nil && version > newest && version < logs.oldest { // an unreadable one was never finished
+			return damaged(dir, fmt.Errorf("its file MANIFEST does not name table %06d, which alone holds commit %d", id, version))
 		}
 	}
 	return nil

@@ -186,9 +186,10 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 
 // isToken says whether s may be a header's name (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
-	const allowed = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-	return s != "" && strings.Trim(s, allowed) == ""
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		letter := 'a' <= r|0x20 && r|0x20 <= 'z' // of either case
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
 }
 
 // isFieldValue says whether s may be a header's value (RFC 9110, section 5.5): no control characters but the tab.

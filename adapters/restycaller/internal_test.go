@@ -140,3 +140,23 @@ func TestOneLine(t *testing.T) {
 		}
 	}
 }
+
+// A header's name is letters, digits and fifteen marks, and nothing else of what a byte or a character can be.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+
+	const marks = "!#$%&'*+-.^_`|~"
+
+	for r := range rune(0x300) {
+		want := '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune(marks, r)
+		if got := isToken("x" + string(r)); got != want {
+			t.Errorf("isToken with %q = %t, want %t", r, got, want)
+		}
+	}
+
+	for _, name := range []string{"", "\xff", "a\xc3", "\uFFFD"} {
+		if isToken(name) {
+			t.Errorf("isToken(%q) = true", name)
+		}
+	}
+}

@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told})
+	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told, "floorless": floorless})
 }
 
 // checked looks for goroutines that are left when all tests have ended.

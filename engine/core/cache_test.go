@@ -7,11 +7,22 @@ import (
 	"posthorn/ports"
 )
 
-// TestCache: an open call that a batch has left is not read again, an ended one is forgotten, and Forget forgets all.
+// TestCache: an open call that a batch has left is not read again, nor the webhook that it has looked at; an ended call is forgotten, and
+// Forget forgets all.
 func TestCache(t *testing.T) {
 	t.Parallel()
+	for name, most := range map[string]int{"a young one": 10, "an old one": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cached(t, NewCache(most))
+		})
+	}
+}
+
+func cached(t *testing.T, cache *Cache) {
+	t.Helper()
 	w := newWorld(t)
-	w.cache = NewCache(1)
+	w.cache = cache
 	w.state = w.newState()
 	w.given(`register {"company":"42","url":"https://a.example/","eventTypes":["*"]}
 		repeat 2 publish {"company":"42","eventType":"x","data":1}`)
@@ -24,7 +35,13 @@ func TestCache(t *testing.T) {
 			}
 			return value, nil
 		}).WithCache(w.cache)
-		if _, err := s.call("42", id); err != nil {
+		var err error
+		if id == "wh_1" {
+			_, err = s.webhook("42", id)
+		} else {
+			_, err = s.call("42", id)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		return reads
@@ -39,8 +56,15 @@ func TestCache(t *testing.T) {
 	if got := read("call_2"); len(got) > 0 {
 		t.Errorf("of an open call %v were read", got)
 	}
+	if got := read("wh_1"); len(got) > 0 {
+		t.Errorf("of a webhook that was looked at %v were read", got)
+	}
 	w.cache.Forget()
-	if got := read("call_2"); len(got) != 1 {
-		t.Errorf("after Forget %v were read, want the row", got)
+	if got := slices.Concat(read("call_2"), read("wh_1")); len(got) != 2 {
+		t.Errorf("after Forget %v were read, want both rows", got)
+	}
+	w.script(`judge {"company":"42","call":"call_2","attempt":1,"lease":1,"epoch":1,"class":"timeout"}`)
+	if got := read("wh_1"); len(got) > 0 {
+		t.Errorf("of a webhook that was read, not changed, %v were read", got)
 	}
 }

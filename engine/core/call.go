@@ -39,47 +39,64 @@ const (
 	CancelledByHand  Reason = "cancelled by hand"
 )
 
-// A Call is one message for one webhook, until it ends.
+// A Call is one message for one webhook, until it ends. What is not stored under the numbers of its tags, callRow stores.
 type Call struct {
-	ID        string       `json:"id"`
-	Company   string       `json:"company"`
-	Webhook   string       `json:"webhook"`
-	Message   string       `json:"message"`
-	EventType string       `json:"eventType"`
-	Resource  *ResourceRef `json:"resource,omitempty"`
+	ID        string       `json:"id" cbor:"-"`
+	Company   string       `json:"company" cbor:"-"`
+	Webhook   string       `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Message   string       `json:"message" cbor:"2,keyasint,omitempty"`
+	EventType string       `json:"eventType" cbor:"5,keyasint,omitempty"`
+	Resource  *ResourceRef `json:"resource,omitempty" cbor:"6,keyasint,omitempty"`
 	// URL is the webhook's when the call was requested.
-	URL   string    `json:"url"`
-	State CallState `json:"state"`
+	URL   string    `json:"url" cbor:"11,keyasint,omitempty"`
+	State CallState `json:"state" cbor:"16,keyasint,omitempty"`
 	// Reason says why the call ended, empty while it is open or after success.
-	Reason Reason `json:"reason,omitempty"`
+	Reason Reason `json:"reason,omitempty" cbor:"31,keyasint,omitempty"`
 	// AttemptCount counts those that decided something; an attempt that was repeated after a crash counts once.
-	AttemptCount int `json:"attemptCount"`
+	AttemptCount int `json:"attemptCount" cbor:"17,keyasint,omitempty"`
 	// LastStatus, LastClass and LastError are of the newest attempt.
-	LastStatus int         `json:"lastStatus,omitempty"`
-	LastClass  ports.Class `json:"lastClass,omitempty"`
-	LastError  string      `json:"lastError,omitempty"`
+	LastStatus int         `json:"lastStatus,omitempty" cbor:"24,keyasint,omitempty"`
+	LastClass  ports.Class `json:"lastClass,omitempty" cbor:"26,keyasint,omitempty"`
+	LastError  string      `json:"lastError,omitempty" cbor:"30,keyasint,omitempty"`
 	// NextAt is when the next attempt may begin; nil when the call has ended.
-	NextAt    *time.Time `json:"nextAt,omitempty"`
-	CreatedAt time.Time  `json:"createdAt"`
-	UpdatedAt time.Time  `json:"updatedAt"`
-	EndedAt   *time.Time `json:"endedAt,omitempty"`
+	NextAt    *time.Time `json:"nextAt,omitempty" cbor:"-"`
+	CreatedAt time.Time  `json:"createdAt" cbor:"-"`
+	UpdatedAt time.Time  `json:"updatedAt" cbor:"-"`
+	EndedAt   *time.Time `json:"endedAt,omitempty" cbor:"-"`
 	// RetryOf is the call that this one repeats by hand.
-	RetryOf string `json:"retryOf,omitempty"`
+	RetryOf string `json:"retryOf,omitempty" cbor:"37,keyasint,omitempty"`
 }
 
-// callRow is the stored form.
+// callRow is the stored form. NextAt and EndedAt exclude each other, and so do their stamps.
 type callRow struct {
 	Call
-	HasData bool     `json:"hasData,omitempty"`
-	Seqs    []uint64 `json:"seqs"`
-	Tries   []try    `json:"tries,omitempty"`
+	Created Stamp    `cbor:"12,keyasint,omitempty"`
+	Updated Stamp    `cbor:"13,keyasint,omitempty"`
+	Next    Stamp    `cbor:"14,keyasint,omitempty"`
+	Ended   Stamp    `cbor:"15,keyasint,omitempty"`
+	Seqs    []uint64 `cbor:"18,keyasint"`
+	Tries   []try    `cbor:"19,keyasint,omitempty"`
+	HasData bool     `cbor:"32,keyasint,omitempty"`
+}
+
+func (c *callRow) pack() {
+	c.Created, c.Updated, c.Next, c.Ended = StampOf(c.CreatedAt), StampOf(c.UpdatedAt), stampOf(c.NextAt), stampOf(c.EndedAt)
+}
+
+func (c *callRow) unpack(parts []string) bool {
+	if len(parts) != 2 {
+		return false
+	}
+	c.Company, c.ID = parts[0], parts[1]
+	c.CreatedAt, c.UpdatedAt, c.NextAt, c.EndedAt = c.Created.Time(), c.Updated.Time(), c.Next.Pointer(), c.Ended.Pointer()
+	return true
 }
 
 // A try tells a repeated outcome from a new one.
 type try struct {
-	Attempt int    `json:"a"`
-	Lease   int    `json:"l"`
-	Epoch   uint64 `json:"e"`
+	Attempt int    `cbor:"20,keyasint,omitempty"`
+	Lease   int    `cbor:"21,keyasint,omitempty"`
+	Epoch   uint64 `cbor:"22,keyasint,omitempty"`
 }
 
 func (c *callRow) tried(t try) bool { return slices.Contains(c.Tries, t) }

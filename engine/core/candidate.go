@@ -39,8 +39,14 @@ type (
 
 func (CandidateDeleted) deletes() bool { return true }
 
-func candidateEvents() []Event {
-	return []Event{CandidateCreated{}, CandidateUpdated{}, CandidateApplied{}, CandidateStateChanged{}, CandidateDeleted{}}
+func candidateKinds() []kind {
+	return []kind{
+		kindOf[CandidateCreated](19),
+		kindOf[CandidateUpdated](20),
+		kindOf[CandidateApplied](21),
+		kindOf[CandidateStateChanged](22),
+		kindOf[CandidateDeleted](23),
+	}
 }
 
 // NewCandidate asks for a candidate. Company, Email, FirstName and LastName are required.
@@ -87,7 +93,7 @@ func (n NewCandidate) Check() (CandidateProfile, error) {
 		p.add("fields", "a profile field cannot be written as JSON: %v; change it", err)
 	}
 	for name, value := range map[string]string{"email": n.Email, "firstName": n.FirstName, "lastName": n.LastName} {
-		fields[name], _ = json.Marshal(value) //nolint:errchkjson // a string can be written
+		fields[name] = appendText(nil, value)
 	}
 	fields.check(&p)
 	return CandidateProfile{Company: n.Company, fields: fields}, p.err()
@@ -119,8 +125,12 @@ func reserved(name string) bool {
 }
 
 func (f profile) text(name string) string {
+	raw := f[name]
+	if last := len(raw) - 1; last > 0 && raw[0] == '"' && raw[last] == '"' && plainText(raw[1:last]) {
+		return string(raw[1:last])
+	}
 	var s string
-	if json.Unmarshal(f[name], &s) != nil {
+	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return s
@@ -170,10 +180,7 @@ type candidateChange struct {
 func (c candidateChange) decide(in Inputs, now time.Time, webhooks []Webhook, event func(ResourceVersion) Event) (
 	Decision, Candidate, Message, error,
 ) {
-	body, err := resourceBody(CandidateType, c.id, c.fields, c.createdAt)
-	if err != nil {
-		return Decision{}, Candidate{}, Message{}, err
-	}
+	body := resourceBody(CandidateType, c.id, c.fields, c.createdAt)
 	ref := ResourceRef{Type: CandidateType, ID: c.id, Version: c.version}
 	var d Decision
 	digest := d.keep(in, ResourceKey(ref), body)
@@ -266,7 +273,7 @@ func CurrentCandidate(s *State, company, id string) (ResourceVersion, error) {
 	if err != nil {
 		return ResourceVersion{}, err
 	}
-	return row.ResourceVersion, nil
+	return row.current(), nil
 }
 
 // Decide makes the next version from the current one's body, which the engine reads from the vault.
@@ -290,7 +297,7 @@ func (e CandidateEdit) Decide(s *State, in Inputs, now time.Time, current []byte
 		return Decision{}, Candidate{}, Message{}, err
 	}
 	c := candidateChange{
-		company: e.company, id: e.id, version: row.Version + 1, createdAt: row.CreatedAt, eventType: e.eventType, fields: fields, data: data,
+		company: e.company, id: e.id, version: row.Version + 1, createdAt: row.CreatedAt.Time(), eventType: e.eventType, fields: fields, data: data,
 	}
 	return c.decide(in, now, webhooks, e.event)
 }
@@ -308,9 +315,7 @@ func object(pairs ...string) json.RawMessage {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		name, _ := json.Marshal(pairs[i])    //nolint:errchkjson // a string can be written
-		value, _ := json.Marshal(pairs[i+1]) //nolint:errchkjson // a string can be written
-		out = append(append(append(out, name...), ':'), value...)
+		out = appendText(append(appendText(out, pairs[i]), ':'), pairs[i+1])
 	}
 	return append(out, '}')
 }

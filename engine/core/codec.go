@@ -1,111 +1,123 @@
 package core
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"posthorn/ports"
 )
 
-// A kind is one event type in the log: its written name, the version written today, and for every older version the step that
-// lifts its JSON by one. A name, once written, is never used for anything else.
+// A kind is one event type in the log: its number, its name in answers, the version written today, and for every older version the step that
+// lifts its fields by one. A number, once written, is never used for anything else; so a type may be renamed without touching a log.
 type kind struct {
+	number  uint64
 	name    string
-	version int
-	zero    Event
+	version uint64
+	goType  reflect.Type
+	read    func(data []byte) (Event, error)
 	// upcasts[i] lifts version i+1 to i+2; len(upcasts) == version-1.
-	upcasts []func(json.RawMessage) (json.RawMessage, error)
+	upcasts []func(fields) error
 }
+
+// fields are an event's, by number, as an older version has written them.
+type fields map[uint64]cbor.RawMessage
 
 // A Codec writes entries of events and reads them back, old versions included. It is immutable.
 type Codec struct {
-	byName map[string]kind
-	byType map[reflect.Type]kind
+	byNumber map[uint64]kind
+	byType   map[reflect.Type]kind
 }
 
 // NewCodec returns the codec of all events.
 func NewCodec() *Codec { return newCodec(kinds()) }
 
 func kinds() []kind {
-	zeros := []Event{
-		EngineStarted{},
-		WebhookRegistered{},
-		WebhookUpdated{},
-		WebhookEnabled{},
-		WebhookDisabled{},
-		WebhookDeleted{},
-		MessagePublished{},
-		MessageUnmatched{},
-		CallsPlanned{},
-		CallRequested{},
-		CallAttempted{},
-		CallSucceeded{},
-		CallFailed{},
-		CallSkipped{},
-		CallCancelled{},
-		JobEnded{},
-		KeyUsed{},
-		KeysExpired{},
+	return append([]kind{
+		kindOf[EngineStarted](1),
+		kindOf[WebhookRegistered](2),
+		kindOf[WebhookUpdated](3),
+		kindOf[WebhookEnabled](4),
+		kindOf[WebhookDisabled](5),
+		kindOf[WebhookDeleted](6),
+		kindOf[MessagePublished](7),
+		kindOf[MessageUnmatched](8),
+		kindOf[CallsPlanned](9),
+		kindOf[CallRequested](10),
+		kindOf[CallAttempted](11),
+		kindOf[CallSucceeded](12),
+		kindOf[CallFailed](13),
+		kindOf[CallSkipped](14),
+		kindOf[CallCancelled](15),
+		kindOf[JobEnded](16),
+		kindOf[KeyUsed](17),
+		kindOf[KeysExpired](18),
+	}, candidateKinds()...)
+}
+
+// kindOf is the kind of an event that is written as it was first, or is lifted from that by upcasts. The Go name is its name in answers.
+func kindOf[E Event](number uint64, upcasts ...func(fields) error) kind {
+	goType := reflect.TypeFor[E]()
+	return kind{
+		number: number, name: goType.Name(), version: uint64(len(upcasts)) + 1, goType: goType, upcasts: upcasts,
+		read: func(data []byte) (Event, error) {
+			var e E
+			err := stored.unmarshal(data, &e)
+			return e, err
+		},
 	}
-	zeros = append(zeros, candidateEvents()...)
-	all := make([]kind, len(zeros))
-	for i, z := range zeros {
-		// The Go name is the written name: a type that is renamed must keep its old name here.
-		all[i] = kind{name: reflect.TypeOf(z).Name(), version: 1, zero: z}
-	}
-	return all
 }
 
 func newCodec(all []kind) *Codec {
-	c := &Codec{byName: map[string]kind{}, byType: map[reflect.Type]kind{}}
+	c := &Codec{byNumber: map[uint64]kind{}, byType: map[reflect.Type]kind{}}
 	for _, k := range all {
-		c.byName[k.name] = k
-		c.byType[reflect.TypeOf(k.zero)] = k
+		c.byNumber[k.number] = k
+		c.byType[k.goType] = k
 	}
 	return c
 }
 
-// TypeName returns the written name of an event.
+// TypeName returns the name of an event's type, as answers show it.
 func (c *Codec) TypeName(e Event) string { return c.byType[reflect.TypeOf(e)].name }
 
-type writtenEntry struct {
-	At     time.Time      `json:"at"`
-	Events []writtenEvent `json:"events"`
-}
+// The form of an entry: [time, [[number, version, fields], ...]]. D is the Event when it is written, its bytes when it is read.
+type (
+	writtenEntry[D any] struct {
+		_      struct{} `cbor:",toarray"`
+		At     Stamp
+		Events []writtenEvent[D]
+	}
+	writtenEvent[D any] struct {
+		_       struct{} `cbor:",toarray"`
+		Number  uint64
+		Version uint64
+		Data    D
+	}
+)
 
-type writtenEvent struct {
-	Type    string          `json:"type"`
-	Version int             `json:"v"`
-	Data    json.RawMessage `json:"data"`
-}
-
-// Encode writes the events of one command, decided at one time.
+// Encode writes the events of one command, decided at one time between 1678 and 2262.
 func (c *Codec) Encode(at time.Time, events []Event) ([]byte, error) {
-	out := struct {
-		At     time.Time `json:"at"`
-		Events []any     `json:"events"`
-	}{At: at, Events: make([]any, len(events))}
+	out := writtenEntry[Event]{At: StampOf(at), Events: make([]writtenEvent[Event], len(events))}
+	if !out.At.Time().Equal(at) {
+		return nil, fmt.Errorf("encode event: time %s cannot be stored; years are 1678 to 2262; set the clock", at)
+	}
 	for i, e := range events {
 		k, ok := c.byType[reflect.TypeOf(e)]
 		if !ok {
 			return nil, fmt.Errorf("encode event: %T is not in the codec; add it to kinds", e)
 		}
-		out.Events[i] = struct {
-			Type    string `json:"type"`
-			Version int    `json:"v"`
-			Data    Event  `json:"data"`
-		}{k.name, k.version, e}
+		out.Events[i] = writtenEvent[Event]{Number: k.number, Version: k.version, Data: e}
 	}
-	return json.Marshal(out)
+	return stored.Marshal(out)
 }
 
 // Decode reads an entry back. It returns ErrDamaged for bytes that no version of this program has written, and says so by
-// name for a type or version that is newer than this program.
+// number for a type or version that is newer than this program.
 func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
-	var w writtenEntry
-	if err := json.Unmarshal(entry.Data, &w); err != nil {
+	var w writtenEntry[cbor.RawMessage]
+	if err := stored.reading.Unmarshal(entry.Data, &w); err != nil {
 		return nil, fmt.Errorf("decode entry %d: %w: %w; run `posthorn log verify`", entry.Last, ports.ErrDamaged, err)
 	}
 	if n := uint64(len(w.Events)); n == 0 || entry.Last < entry.First || entry.Last-entry.First != n-1 {
@@ -118,29 +130,45 @@ func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decode event %d: %w", entry.First+uint64(i), err)
 		}
-		out[i] = Recorded{Seq: entry.First + uint64(i), At: w.At, Event: event}
+		out[i] = Recorded{Seq: entry.First + uint64(i), At: w.At.Time(), Event: event}
 	}
 	return out, nil
 }
 
-func (c *Codec) decodeEvent(w writtenEvent) (Event, error) {
-	k, ok := c.byName[w.Type]
-	if !ok || w.Version > k.version {
-		return nil, fmt.Errorf("type %s version %d is unknown: it was written by a newer program; use that one", Show(w.Type), w.Version)
+func (c *Codec) decodeEvent(w writtenEvent[cbor.RawMessage]) (Event, error) {
+	k, ok := c.byNumber[w.Number]
+	if !ok {
+		return nil, fmt.Errorf("type %d version %d is unknown: it was written by a newer program; use that one", w.Number, w.Version)
+	}
+	if w.Version > k.version {
+		return nil, fmt.Errorf("type %s version %d is unknown: it was written by a newer program; use that one", k.name, w.Version)
 	}
 	if w.Version < 1 {
-		return nil, fmt.Errorf("type %s has version %d: %w", w.Type, w.Version, ports.ErrDamaged)
+		return nil, fmt.Errorf("type %s has version %d: %w", k.name, w.Version, ports.ErrDamaged)
 	}
-	data := w.Data
-	for _, lift := range k.upcasts[w.Version-1:] {
-		var err error
-		if data, err = lift(data); err != nil {
-			return nil, fmt.Errorf("lift %s from version %d: %w: %w", w.Type, w.Version, ports.ErrDamaged, err)
+	data, err := lift(w.Data, k.upcasts[w.Version-1:])
+	if err != nil {
+		return nil, fmt.Errorf("lift %s from version %d: %w: %w", k.name, w.Version, ports.ErrDamaged, err)
+	}
+	event, err := k.read(data)
+	if err != nil {
+		return nil, fmt.Errorf("type %s: %w: %w", k.name, ports.ErrDamaged, err)
+	}
+	return event, nil
+}
+
+func lift(data []byte, steps []func(fields) error) ([]byte, error) {
+	if len(steps) == 0 {
+		return data, nil
+	}
+	var f fields
+	if err := stored.unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := step(f); err != nil {
+			return nil, err
 		}
 	}
-	event := reflect.New(reflect.TypeOf(k.zero))
-	if err := json.Unmarshal(data, event.Interface()); err != nil {
-		return nil, fmt.Errorf("type %s: %w: %w", w.Type, ports.ErrDamaged, err)
-	}
-	return event.Elem().Interface().(Event), nil //nolint:forcetypeassert // kinds holds Events
+	return stored.Marshal(f)
 }

@@ -1,14 +1,17 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"posthorn/ports"
@@ -38,10 +41,10 @@ func examples() []Event {
 		MessagePublished{MessageRef: message, DataDigest: "d3"},
 		MessageUnmatched{Message: "msg_1", Company: "42"},
 		CallsPlanned{MessageRef: message, Webhooks: []string{"wh_257", "wh_258"}},
-		CallRequested{MessageRef: message, Call: "call_1", Webhook: "wh_1", URL: "https://a.example/", CreatedAt: at, RetryOf: "call_0"},
+		CallRequested{MessageRef: message, Call: "call_1", Webhook: "wh_1", URL: "https://a.example/", CreatedAt: StampOf(at), RetryOf: "call_0"},
 		CallAttempted{
-			Call: "call_1", Company: "42", Attempt: 1, Lease: 2, Epoch: 7, StartedAt: at, TookMS: 12, Status: 500, Class: ports.ClassStatus,
-			Error: "the receiver answered 500", Response: &Response{Digest: "d4", Bytes: 5, Truncated: true}, NextAt: &at,
+			Call: "call_1", Company: "42", Attempt: 1, Lease: 2, Epoch: 7, StartedAt: StampOf(at), TookMS: 12, Status: 500, Class: ports.ClassStatus,
+			Error: "the receiver answered 500", Response: &Response{Digest: "d4", Bytes: 5, Truncated: true}, NextAt: StampOf(at),
 		},
 		CallSucceeded{ended},
 		CallFailed{CallEnded{Call: "call_1", Company: "42", Reason: ScheduleUsedUp}},
@@ -59,15 +62,15 @@ func examples() []Event {
 }
 
 // TestWrittenForm: what stands in logs is never written otherwise. A line of the golden may be added, none changed: a new form is a
-// new version, with an upcast from the old one.
+// new version, with an upcast from the old one. Below each entry stands what it says.
 func TestWrittenForm(t *testing.T) {
 	t.Parallel()
 	c := NewCodec()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 	var out strings.Builder
 	missing := map[string]bool{}
-	for name := range c.byName {
-		missing[name] = true
+	for _, k := range c.byNumber {
+		missing[k.name] = true
 	}
 	for _, e := range examples() {
 		delete(missing, c.TypeName(e))
@@ -75,7 +78,7 @@ func TestWrittenForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&out, "%s\n", data)
+		fmt.Fprintf(&out, "%s\n%x\n%s\n\n", c.TypeName(e), data, readable(data))
 		got, err := c.Decode(ports.Entry{First: 9, Last: 9, Data: data})
 		if diff := cmp.Diff([]Recorded{{Seq: 9, At: at, Event: e}}, got); err != nil || diff != "" {
 			t.Errorf("%T comes back otherwise (%v) (-written +read):\n%s", e, err, diff)
@@ -88,6 +91,24 @@ func TestWrittenForm(t *testing.T) {
 		t.Errorf("event types without an example: %v", missing)
 	}
 	golden(t, "codec.golden", out.String())
+}
+
+// TestShownForm: what answers show of each event.
+func TestShownForm(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	for _, e := range examples() {
+		data, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %s\n", NewCodec().TypeName(e), data)
+		read := reflect.New(reflect.TypeOf(e))
+		if err := json.Unmarshal(data, read.Interface()); err != nil || cmp.Diff(e, read.Elem().Interface()) != "" {
+			t.Errorf("%s is read back as %+v: %v", data, read.Elem(), err)
+		}
+	}
+	golden(t, "events.golden", out.String())
 }
 
 // unset names the fields of a struct that are zero.
@@ -103,46 +124,53 @@ func unset(v reflect.Value) (names []string) {
 	return names
 }
 
-// renamedV2 is an event whose first version called the field "old".
+// renamedV2 is an event whose first version had field 1 under number 90.
 type renamedV2 struct {
-	New   string `json:"new"`
-	Added int    `json:"added"`
+	New   string `cbor:"1,keyasint"`
+	Added int    `cbor:"91,keyasint,omitempty"`
 }
 
 func (renamedV2) event() {}
 
 func codecV2() *Codec {
-	lift := func(old json.RawMessage) (json.RawMessage, error) {
-		var v1 struct {
-			Old *string `json:"old"`
+	return newCodec([]kind{kindOf[renamedV2](99, func(f fields) error {
+		old, ok := f[90]
+		if !ok {
+			return errors.New("field 90 is missing")
 		}
-		if err := json.Unmarshal(old, &v1); err != nil {
-			return nil, err
-		}
-		if v1.Old == nil {
-			return nil, errors.New("field old is missing")
-		}
-		return json.Marshal(renamedV2{New: *v1.Old, Added: 1})
-	}
-	return newCodec([]kind{{
-		name: "Renamed", version: 2, zero: renamedV2{}, upcasts: []func(json.RawMessage) (json.RawMessage, error){lift},
-	}})
+		f[1], f[91] = old, cbor.RawMessage{1}
+		delete(f, 90)
+		return nil
+	})})
 }
+
+// written is one event as no version but a test writes it.
+func written(number, version, data any) any { return []any{number, version, data} }
+
+// entryOf writes an entry of such events.
+func entryOf(tb testing.TB, events ...any) []byte {
+	tb.Helper()
+	data, err := stored.Marshal([]any{int64(1767323045_000_000_000), events})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+type numbered map[int]any
 
 func TestUpcast(t *testing.T) {
 	t.Parallel()
 	c := codecV2()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	today := written(99, 2, numbered{1: "today", 91: 5})
 	data, err := c.Encode(at, []Event{renamedV2{New: "today", Added: 5}})
-	if err != nil {
-		t.Fatal(err)
+	if want := entryOf(t, today); err != nil || !bytes.Equal(data, want) {
+		t.Errorf("written %x, %v\nwant    %x", data, err, want)
 	}
-	if want := `{"at":"2026-01-02T03:04:05Z","events":[{"type":"Renamed","v":2,"data":{"new":"today","added":5}}]}`; string(data) != want {
-		t.Errorf("written %s\nwant    %s", data, want)
-	}
-	old := `{"at":"2026-01-02T03:04:05Z","events":[{"type":"Renamed","v":1,"data":{"old":"then"}},{"type":"Renamed","v":2,"data":{"new":"today"}}]}`
-	got, err := c.Decode(ports.Entry{First: 1, Last: 2, Data: []byte(old)})
-	want := []Recorded{{Seq: 1, At: at, Event: renamedV2{New: "then", Added: 1}}, {Seq: 2, At: at, Event: renamedV2{New: "today"}}}
+	data = entryOf(t, written(99, 1, numbered{90: "then"}), today)
+	got, err := c.Decode(ports.Entry{First: 1, Last: 2, Data: data})
+	want := []Recorded{{Seq: 1, At: at, Event: renamedV2{New: "then", Added: 1}}, {Seq: 2, At: at, Event: renamedV2{New: "today", Added: 5}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("lifted otherwise (%v) (-want +got):\n%s", err, diff)
 	}
@@ -151,35 +179,48 @@ func TestUpcast(t *testing.T) {
 // TestDecodeRefuses holds the texts too: who sees one has a log that this program cannot read.
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
-	entry := func(events string) string { return `{"at":"2026-01-02T03:04:05Z","events":[` + events + `]}` }
+	job := written(16, 1, numbered{49: "j"})
+	whole := entryOf(t, job)
 	rows := []struct {
 		name    string
 		codec   *Codec
-		data    string
+		data    []byte
 		damaged bool
 		first   uint64
 		last    uint64
 	}{
-		{"unknown type", NewCodec(), entry(`{"type":"CallPaused","v":1,"data":{}}`), false, 7, 7},
-		{"newer version", NewCodec(), entry(`{"type":"JobEnded","v":2,"data":{}}`), false, 7, 7},
-		{"version 0", NewCodec(), entry(`{"type":"JobEnded","v":0,"data":{}}`), true, 7, 7},
-		{"no version", NewCodec(), entry(`{"type":"JobEnded","data":{}}`), true, 7, 7},
-		{"no data", NewCodec(), entry(`{"type":"JobEnded","v":1}`), true, 7, 7},
-		{"data of another form", NewCodec(), entry(`{"type":"JobEnded","v":1,"data":[]}`), true, 7, 7},
-		{"a bad duration", NewCodec(), entry(`{"type":"WebhookUpdated","v":1,"data":{"timeout":"soon"}}`), true, 7, 7},
-		{"cut", NewCodec(), `{"at":"2026-01-02T03:04:05Z","events":[{"type":"JobEnded","v":1,"da`, true, 7, 7},
-		{"empty", NewCodec(), ``, true, 7, 7},
-		{"no events", NewCodec(), entry(``), true, 7, 7},
-		{"fewer events than places", NewCodec(), entry(`{"type":"JobEnded","v":1,"data":{}}`), true, 7, 8},
-		{"more events than places", NewCodec(), entry(`{"type":"JobEnded","v":1,"data":{}},{"type":"JobEnded","v":1,"data":{}}`), true, 7, 7},
-		{"places backwards", NewCodec(), entry(`{"type":"JobEnded","v":1,"data":{}}`), true, 8, 7},
-		{"the second of two", NewCodec(), entry(`{"type":"JobEnded","v":1,"data":{}},{"type":"X","v":1,"data":{}}`), false, 7, 8},
-		{"cannot be lifted", codecV2(), entry(`{"type":"Renamed","v":1,"data":{"new":"x"}}`), true, 7, 7},
-		{"lifts twice", codecV2(), entry(`{"type":"Renamed","v":3,"data":{}}`), false, 7, 7},
+		{"unknown type", NewCodec(), entryOf(t, written(77, 1, numbered{})), false, 7, 7},
+		{"newer version", NewCodec(), entryOf(t, written(16, 2, numbered{})), false, 7, 7},
+		{"version 0", NewCodec(), entryOf(t, written(16, 0, numbered{})), true, 7, 7},
+		{"a name for a type", NewCodec(), entryOf(t, written("JobEnded", 1, numbered{})), true, 7, 7},
+		{"no data", NewCodec(), entryOf(t, []any{16, 1}), true, 7, 7},
+		{"null for data", NewCodec(), entryOf(t, written(16, 1, nil)), true, 7, 7},
+		{"data of another form", NewCodec(), entryOf(t, written(16, 1, []any{})), true, 7, 7},
+		{"a bad duration", NewCodec(), entryOf(t, written(3, 1, numbered{42: "soon"})), true, 7, 7},
+		{"a number of no field", NewCodec(), entryOf(t, written(16, 1, numbered{77: "x"})), true, 7, 7},
+		{"a name for a number", NewCodec(), entryOf(t, written(16, 1, map[string]any{"job": "x"})), true, 7, 7},
+		{"a number twice", NewCodec(), slices.Concat(whole[:len(whole)-5], []byte{0xa2, 0x18, 49, 0x61, 'j', 0x18, 49, 0x61, 'j'}), true, 7, 7},
+		{"text not in UTF-8", NewCodec(), slices.Concat(whole[:len(whole)-1], []byte{0xff}), true, 7, 7},
+		{"a tag", NewCodec(), entryOf(t, written(16, 1, numbered{49: cbor.Tag{Number: 0, Content: "j"}})), true, 7, 7},
+		{"a map without end", NewCodec(), slices.Concat(whole[:len(whole)-5], []byte{0xbf, 0xff}), true, 7, 7},
+		{"too deep", NewCodec(), entryOf(t, written(16, 1, numbered{49: [][][][][]any{{{{{1}}}}}})), true, 7, 7},
+		{"a time that is text", NewCodec(), []byte("\x82\x61x\x81\x83\x10\x01\xa0"), true, 7, 7},
+		{"cut", NewCodec(), whole[:len(whole)-2], true, 7, 7},
+		{"more than an entry", NewCodec(), slices.Concat(whole, whole), true, 7, 7},
+		{"empty", NewCodec(), nil, true, 7, 7},
+		{"the old JSON", NewCodec(), []byte(`{"at":"2026-01-02T03:04:05Z","events":[{"type":"JobEnded","v":1,"data":{}}]}`), true, 7, 7},
+		{"no events", NewCodec(), entryOf(t), true, 7, 7},
+		{"fewer events than places", NewCodec(), whole, true, 7, 8},
+		{"more events than places", NewCodec(), entryOf(t, job, job), true, 7, 7},
+		{"places backwards", NewCodec(), whole, true, 8, 7},
+		{"the second of two", NewCodec(), entryOf(t, job, written(77, 1, numbered{})), false, 7, 8},
+		{"cannot be lifted", codecV2(), entryOf(t, written(99, 1, numbered{1: "x"})), true, 7, 7},
+		{"no map to lift", codecV2(), entryOf(t, written(99, 1, "x")), true, 7, 7},
+		{"lifts twice", codecV2(), entryOf(t, written(99, 3, numbered{})), false, 7, 7},
 	}
 	var out strings.Builder
 	for _, r := range rows {
-		got, err := r.codec.Decode(ports.Entry{First: r.first, Last: r.last, Data: []byte(r.data)})
+		got, err := r.codec.Decode(ports.Entry{First: r.first, Last: r.last, Data: r.data})
 		if err == nil || got != nil || errors.Is(err, ports.ErrDamaged) != r.damaged {
 			t.Errorf("%s: decoded to %v, %v; want an error, damaged %v", r.name, got, err, r.damaged)
 		}
@@ -188,13 +229,15 @@ func TestDecodeRefuses(t *testing.T) {
 	golden(t, "codec-errors.golden", out.String())
 }
 
-func TestEncodeRefusesStrangers(t *testing.T) {
+func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
 	if _, err := NewCodec().Encode(time.Time{}, []Event{strange{}}); err == nil {
 		t.Error("an event that is not in the codec was encoded")
 	}
-	if _, err := NewCodec().Encode(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), []Event{JobEnded{}}); err == nil {
-		t.Error("a time that JSON cannot hold was encoded")
+	for _, year := range []int{1600, 2300} {
+		if _, err := NewCodec().Encode(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), []Event{JobEnded{}}); err == nil {
+			t.Errorf("a time of the year %d was encoded, which a stamp cannot hold", year)
+		}
 	}
 }
 
@@ -215,9 +258,11 @@ func FuzzDecodeEntry(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(all, uint8(len(examples())))
-	f.Add([]byte(`{"events":[{"type":"JobEnded","v":1,"data":null}]}`), uint8(1))
-	f.Add([]byte(`{"events":[{"type":"JobEnded","v":-1,"data":{}}]}`), uint8(1))
-	f.Add([]byte(`{"at":"2026-01-02T03:04:05+23:59","events":[{"type":"JobEnded","v":1,"data":{"job":"\ud800"}}]}`), uint8(1))
+	f.Add(entryOf(f, written(16, 1, nil)), uint8(1))
+	f.Add(entryOf(f, written(16, -1, numbered{})), uint8(1))
+	f.Add(entryOf(f, written(9, 1, numbered{38: nil, 6: numbered{7: nil}})), uint8(1))
+	f.Add(entryOf(f, written(11, 1, numbered{20: 1.5, 27: -1})), uint8(1))
+	f.Add([]byte("\x82\x1b\xff\xff\xff\xff\xff\xff\xff\xff\x9b\x00\x00\x00\x00\xff\xff\xff\xff\x83\x10\x01\xa0"), uint8(1))
 	f.Fuzz(func(t *testing.T, data []byte, count uint8) {
 		entry := ports.Entry{First: 3, Last: 2 + uint64(count), Data: data}
 		read, err := c.Decode(entry)

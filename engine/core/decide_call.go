@@ -28,7 +28,7 @@ func RetryCall(s *State, in Inputs, now time.Time, company, id string) (Decision
 		return Decision{}, Call{}, conflict("webhook %s of call %s is disabled (%s); enable it first", w.ID, Show(id), w.DisabledReason)
 	}
 	m := old.message()
-	e := CallRequested{MessageRef: m, Call: in.ID(PrefixCall), Webhook: w.ID, URL: w.URL, CreatedAt: now, RetryOf: id}
+	e := CallRequested{MessageRef: m, Call: in.ID(PrefixCall), Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(now), RetryOf: id}
 	d := Decision{Events: []Event{e}}
 	call := Call{
 		ID: e.Call, Company: company, Webhook: w.ID, Message: m.Message, EventType: m.EventType, Resource: m.Resource, URL: w.URL,

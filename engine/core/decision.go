@@ -26,7 +26,12 @@ const (
 )
 
 // tell adds events.
-func (d *Decision) tell(events ...Event) { d.Events = append(d.Events, events...) }
+func (d *Decision) tell(events ...Event) {
+	if d.Events == nil {
+		d.Events = make([]Event, 0, 4) // most commands tell two or three
+	}
+	d.Events = append(d.Events, events...)
+}
 
 // keep puts data into the vault and returns its digest.
 func (d *Decision) keep(in Inputs, k, data []byte) string {
@@ -37,8 +42,8 @@ func (d *Decision) keep(in Inputs, k, data []byte) string {
 
 // engineRow is the stored form of the engine's identity.
 type engineRow struct {
-	Engine string `json:"engine"`
-	Epoch  uint64 `json:"epoch"`
+	Engine string `cbor:"48,keyasint,omitempty"`
+	Epoch  uint64 `cbor:"22,keyasint,omitempty"`
 }
 
 // StartEngine opens the next epoch; a new store gets an engine id first.

@@ -7,7 +7,7 @@ import (
 )
 
 // An Event is something that happened, in the past tense. Its fields hold no payload, no profile and no secret.
-// The set is closed: the types of this file, each written under its name in codec.go.
+// The set is closed: the types of this file, each written under its number in codec.go.
 type Event interface{ event() }
 
 // A Recorded event stands in the log: at its place, with its time.
@@ -21,118 +21,118 @@ type Recorded struct {
 
 // EngineStarted opens an epoch: tasks and outcomes of an earlier one are told from it.
 type EngineStarted struct {
-	Engine string `json:"engine"`
-	Epoch  uint64 `json:"epoch"`
+	Engine string `json:"engine" cbor:"48,keyasint,omitempty"`
+	Epoch  uint64 `json:"epoch" cbor:"22,keyasint,omitempty"`
 }
 
 // WebhookRegistered begins a webhook. Seed marks the one that the seed's route allows for a company and event type.
 type WebhookRegistered struct {
-	Webhook      string     `json:"webhook"`
-	Company      string     `json:"company"`
-	URL          string     `json:"url"`
-	EventTypes   []string   `json:"eventTypes"`
-	Description  string     `json:"description,omitempty"`
-	Schedule     []Duration `json:"schedule"`
-	Timeout      Duration   `json:"timeout"`
-	Seed         bool       `json:"seed,omitempty"`
-	SecretDigest string     `json:"secretDigest"`
+	Webhook      string     `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company      string     `json:"company" cbor:"1,keyasint,omitempty"`
+	URL          string     `json:"url" cbor:"11,keyasint,omitempty"`
+	EventTypes   []string   `json:"eventTypes" cbor:"39,keyasint"`
+	Description  string     `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
+	Schedule     []Duration `json:"schedule" cbor:"41,keyasint"`
+	Timeout      Duration   `json:"timeout" cbor:"42,keyasint,omitempty"`
+	Seed         bool       `json:"seed,omitempty" cbor:"43,keyasint,omitempty"`
+	SecretDigest string     `json:"secretDigest" cbor:"44,keyasint,omitempty"`
 }
 
 // WebhookUpdated holds all settings as they are from now on.
 type WebhookUpdated struct {
-	Webhook     string     `json:"webhook"`
-	Company     string     `json:"company"`
-	URL         string     `json:"url"`
-	EventTypes  []string   `json:"eventTypes"`
-	Description string     `json:"description,omitempty"`
-	Schedule    []Duration `json:"schedule"`
-	Timeout     Duration   `json:"timeout"`
+	Webhook     string     `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company     string     `json:"company" cbor:"1,keyasint,omitempty"`
+	URL         string     `json:"url" cbor:"11,keyasint,omitempty"`
+	EventTypes  []string   `json:"eventTypes" cbor:"39,keyasint"`
+	Description string     `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
+	Schedule    []Duration `json:"schedule" cbor:"41,keyasint"`
+	Timeout     Duration   `json:"timeout" cbor:"42,keyasint,omitempty"`
 }
 
 // WebhookEnabled lets new messages reach the webhook again.
 type WebhookEnabled struct {
-	Webhook string `json:"webhook"`
-	Company string `json:"company"`
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
 }
 
 // WebhookDisabled stops it, with the reason; a job cancels the calls that were open by then.
 type WebhookDisabled struct {
-	Webhook string `json:"webhook"`
-	Company string `json:"company"`
-	Reason  string `json:"reason"`
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Reason  string `json:"reason" cbor:"31,keyasint,omitempty"`
 }
 
 // WebhookDeleted ends it; a job cancels the calls that were open by then.
 type WebhookDeleted struct {
-	Webhook string `json:"webhook"`
-	Company string `json:"company"`
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
 }
 
 // A ResourceVersion is what the events of a resource hold: which version is in force, and its digest. What changed is in the
 // vault, for it may be personal.
 type ResourceVersion struct {
 	ResourceRef
-	Company string `json:"company"`
-	Digest  string `json:"digest"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Digest  string `json:"digest" cbor:"10,keyasint,omitempty"`
 }
 
 // MessagePublished says that there is something to tell. It is followed, in the same entry, by the plan: a CallRequested for each
 // of the first webhooks that match, CallsPlanned for the rest, or MessageUnmatched.
 type MessagePublished struct {
 	MessageRef
-	DataDigest string `json:"dataDigest,omitempty"`
+	DataDigest string `json:"dataDigest,omitempty" cbor:"33,keyasint,omitempty"`
 }
 
 // MessageUnmatched says that no webhook asked for the message.
 type MessageUnmatched struct {
-	Message string `json:"message"`
-	Company string `json:"company"`
+	Message string `json:"message" cbor:"2,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
 }
 
 // CallsPlanned holds the matched webhooks whose calls follow in later commits; they are never matched again.
 type CallsPlanned struct {
 	MessageRef
-	Webhooks []string `json:"webhooks"`
+	Webhooks []string `json:"webhooks" cbor:"38,keyasint"`
 }
 
 // CallRequested begins a call, due at once. CreatedAt is the message's time, which the receiver sees as triggeredAt.
 type CallRequested struct {
 	MessageRef
-	Call      string    `json:"call"`
-	Webhook   string    `json:"webhook"`
-	URL       string    `json:"url"`
-	CreatedAt time.Time `json:"createdAt"`
-	RetryOf   string    `json:"retryOf,omitempty"`
+	Call      string `json:"call" cbor:"3,keyasint,omitempty"`
+	Webhook   string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	URL       string `json:"url" cbor:"11,keyasint,omitempty"`
+	CreatedAt Stamp  `json:"createdAt" cbor:"12,keyasint,omitempty"`
+	RetryOf   string `json:"retryOf,omitempty" cbor:"37,keyasint,omitempty"`
 }
 
 // CallAttempted records one attempt and what came of it, whatever the call's state. NextAt is the decision when to try again.
 type CallAttempted struct {
-	Call      string      `json:"call"`
-	Company   string      `json:"company"`
-	Attempt   int         `json:"attempt"`
-	Lease     int         `json:"lease"`
-	Epoch     uint64      `json:"epoch"`
-	StartedAt time.Time   `json:"startedAt"`
-	TookMS    int64       `json:"tookMs"`
-	Status    int         `json:"status,omitempty"`
-	Class     ports.Class `json:"class,omitempty"`
-	Error     string      `json:"error,omitempty"`
-	Response  *Response   `json:"response,omitempty"`
-	NextAt    *time.Time  `json:"nextAt,omitempty"`
+	Call      string      `json:"call" cbor:"3,keyasint,omitempty"`
+	Company   string      `json:"company" cbor:"1,keyasint,omitempty"`
+	Attempt   int         `json:"attempt" cbor:"20,keyasint,omitempty"`
+	Lease     int         `json:"lease" cbor:"21,keyasint,omitempty"`
+	Epoch     uint64      `json:"epoch" cbor:"22,keyasint,omitempty"`
+	StartedAt Stamp       `json:"startedAt" cbor:"27,keyasint,omitempty"`
+	TookMS    int64       `json:"tookMs" cbor:"28,keyasint,omitempty"`
+	Status    int         `json:"status,omitempty" cbor:"23,keyasint,omitempty"`
+	Class     ports.Class `json:"class,omitempty" cbor:"25,keyasint,omitempty"`
+	Error     string      `json:"error,omitempty" cbor:"29,keyasint,omitempty"`
+	Response  *Response   `json:"response,omitempty" cbor:"34,keyasint,omitempty"`
+	NextAt    Stamp       `json:"nextAt,omitempty" cbor:"14,keyasint,omitempty"`
 }
 
 // Response names the kept part of a response body in the vault.
 type Response struct {
-	Digest    string `json:"digest"`
-	Bytes     int    `json:"bytes"`
-	Truncated bool   `json:"truncated,omitempty"`
+	Digest    string `json:"digest" cbor:"10,keyasint,omitempty"`
+	Bytes     int    `json:"bytes" cbor:"35,keyasint,omitempty"`
+	Truncated bool   `json:"truncated,omitempty" cbor:"36,keyasint,omitempty"`
 }
 
 // CallEnded is what the four ends of a call hold.
 type CallEnded struct {
-	Call    string `json:"call"`
-	Company string `json:"company"`
-	Reason  Reason `json:"reason,omitempty"`
+	Call    string `json:"call" cbor:"3,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Reason  Reason `json:"reason,omitempty" cbor:"31,keyasint,omitempty"`
 }
 
 // The ends of a call.
@@ -149,28 +149,28 @@ type (
 
 // JobEnded removes a job: its work is done.
 type JobEnded struct {
-	Job string `json:"job"`
+	Job string `json:"job" cbor:"49,keyasint,omitempty"`
 }
 
 // KeyUsed keeps the answer to a command that was sent with an idempotency key.
 type KeyUsed struct {
-	Company     string `json:"company"`
-	Route       string `json:"route"`
-	Key         string `json:"key"`
-	Fingerprint string `json:"fingerprint"`
-	Answer      string `json:"answer"`
+	Company     string `json:"company" cbor:"1,keyasint,omitempty"`
+	Route       string `json:"route" cbor:"53,keyasint,omitempty"`
+	Key         string `json:"key" cbor:"54,keyasint,omitempty"`
+	Fingerprint string `json:"fingerprint" cbor:"55,keyasint,omitempty"`
+	Answer      string `json:"answer" cbor:"56,keyasint,omitempty"`
 }
 
 // KeysExpired forgets idempotency keys whose time is over.
 type KeysExpired struct {
-	Keys []UsedKey `json:"keys"`
+	Keys []UsedKey `json:"keys" cbor:"57,keyasint"`
 }
 
 // UsedKey names an idempotency key.
 type UsedKey struct {
-	Company string `json:"company"`
-	Route   string `json:"route"`
-	Key     string `json:"key"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Route   string `json:"route" cbor:"53,keyasint,omitempty"`
+	Key     string `json:"key" cbor:"54,keyasint,omitempty"`
 }
 
 func (EngineStarted) event()     {}

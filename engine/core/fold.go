@@ -47,7 +47,7 @@ func (s *State) fold(r Recorded) error {
 		return nil
 	case KeyUsed:
 		return set(s, IdempotencyKey(e.Company, e.Route, e.Key), func(row *keyRow) {
-			*row = keyRow{UsedKey: UsedKey{e.Company, e.Route, e.Key}, Fingerprint: e.Fingerprint, Answer: e.Answer, At: r.At}
+			*row = keyRow{UsedKey: UsedKey{e.Company, e.Route, e.Key}, Fingerprint: e.Fingerprint, Answer: e.Answer, At: StampOf(r.At)}
 		})
 	case KeysExpired:
 		for _, k := range e.Keys {
@@ -107,7 +107,7 @@ func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) {
 	row := create[callRow](s, CallKey(e.Company, e.Call))
 	*row = callRow{HasData: e.HasData, Seqs: []uint64{seq}, Call: Call{
 		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource,
-		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt, UpdatedAt: at, RetryOf: e.RetryOf,
+		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt.Time(), UpdatedAt: at, RetryOf: e.RetryOf,
 	}}
 	s.putDue(row.due())
 }
@@ -123,10 +123,9 @@ func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
 	}
 	row.AttemptCount = max(row.AttemptCount, e.Attempt)
 	row.LastStatus, row.LastClass, row.LastError = e.Status, e.Class, e.Error
-	if e.NextAt != nil && row.State.Open() {
+	if e.NextAt != 0 && row.State.Open() {
 		s.removeDue(row.due())
-		next := *e.NextAt
-		row.NextAt = &next
+		row.NextAt = e.NextAt.Pointer()
 		s.putDue(row.due())
 	}
 	return nil

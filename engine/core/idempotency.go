@@ -10,19 +10,27 @@ import (
 // KeyLife is how long the answer to a command with an idempotency key is kept.
 const KeyLife = 24 * time.Hour
 
-// keyRow is the stored form of a used idempotency key.
+// keyRow is the stored form of a used idempotency key, which is the row's own.
 type keyRow struct {
-	UsedKey
-	Fingerprint string    `json:"fingerprint"`
-	Answer      string    `json:"answer"`
-	At          time.Time `json:"at"`
+	UsedKey     `cbor:"-"`
+	Fingerprint string `cbor:"55,keyasint,omitempty"`
+	Answer      string `cbor:"56,keyasint,omitempty"`
+	At          Stamp  `cbor:"58,keyasint,omitempty"`
+}
+
+func (k *keyRow) unpack(parts []string) bool {
+	if len(parts) != 3 {
+		return false
+	}
+	k.UsedKey = UsedKey{Company: parts[0], Route: parts[1], Key: parts[2]}
+	return true
 }
 
 // PastAnswer returns the answer to an earlier command with the same key, if there was one within KeyLife. fingerprint stands for the
 // command's content; another content under the same key is an InvalidError.
 func PastAnswer(s *State, now time.Time, k UsedKey, fingerprint string) (answer string, found bool, err error) {
 	row, err := load[keyRow](s, IdempotencyKey(k.Company, k.Route, k.Key))
-	if err != nil || row == nil || now.Sub(row.At) >= KeyLife {
+	if err != nil || row == nil || now.Sub(row.At.Time()) >= KeyLife {
 		return "", false, err
 	}
 	if row.Fingerprint != fingerprint {
@@ -41,7 +49,7 @@ func ExpireKeys(s *State, now time.Time, keys []UsedKey) (Decision, error) {
 		if err != nil {
 			return Decision{}, err
 		}
-		if row != nil && now.Sub(row.At) >= KeyLife {
+		if row != nil && now.Sub(row.At.Time()) >= KeyLife {
 			over = append(over, k)
 		}
 	}
@@ -57,5 +65,5 @@ func ParseKeyRow(pair ports.Pair) (UsedKey, time.Time, error) {
 	if err != nil {
 		return UsedKey{}, time.Time{}, fmt.Errorf("read idempotency key: %w", err)
 	}
-	return row.UsedKey, row.At.Add(KeyLife), nil
+	return row.UsedKey, row.At.Time().Add(KeyLife), nil
 }

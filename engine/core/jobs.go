@@ -5,26 +5,35 @@ import "time"
 // A Job is work that is too much for one commit. It lies in the rows until it is done, so that a crash only delays it, and is
 // done in steps of at most PlanChunk calls behind live traffic.
 type Job struct {
-	Name string `json:"name"`
+	// Name is the job's key.
+	Name string `cbor:"-"`
 	// Plan asks for the calls of a message that has more webhooks than one commit plans.
-	Plan *PlanJob `json:"plan,omitempty"`
+	Plan *PlanJob `cbor:"50,keyasint,omitempty"`
 	// Cancel asks to end the calls that were open when a webhook was disabled or deleted.
-	Cancel *CancelJob `json:"cancel,omitempty"`
+	Cancel *CancelJob `cbor:"51,keyasint,omitempty"`
+}
+
+func (j *Job) unpack(parts []string) bool {
+	if len(parts) != 1 {
+		return false
+	}
+	j.Name = parts[0]
+	return true
 }
 
 // A PlanJob holds what is left of a plan.
 type PlanJob struct {
-	Message   MessageRef `json:"message"`
-	CreatedAt time.Time  `json:"createdAt"`
-	Webhooks  []string   `json:"webhooks"`
+	MessageRef
+	CreatedAt Stamp    `cbor:"12,keyasint,omitempty"`
+	Webhooks  []string `cbor:"38,keyasint"`
 }
 
 // A CancelJob names the calls of a webhook that were requested before event Before.
 type CancelJob struct {
-	Company string `json:"company"`
-	Webhook string `json:"webhook"`
-	Before  uint64 `json:"before"`
-	Reason  Reason `json:"reason"`
+	Company string `cbor:"1,keyasint,omitempty"`
+	Webhook string `cbor:"4,keyasint,omitempty"`
+	Before  uint64 `cbor:"52,keyasint,omitempty"`
+	Reason  Reason `cbor:"31,keyasint,omitempty"`
 }
 
 func (s *State) foldPlan(seq uint64, at time.Time, e CallsPlanned) error {
@@ -32,7 +41,7 @@ func (s *State) foldPlan(seq uint64, at time.Time, e CallsPlanned) error {
 		name := JobName(seq, part)
 		chunk := e.Webhooks[part*PlanChunk : min(len(e.Webhooks), (part+1)*PlanChunk)]
 		if err := set(s, JobKey(name), func(j *Job) {
-			*j = Job{Name: name, Plan: &PlanJob{Message: e.MessageRef, CreatedAt: at, Webhooks: chunk}}
+			*j = Job{Name: name, Plan: &PlanJob{MessageRef: e.MessageRef, CreatedAt: StampOf(at), Webhooks: chunk}}
 		}); err != nil {
 			return err
 		}
@@ -56,7 +65,7 @@ func ContinuePlan(s *State, in Inputs, name string) (Decision, error) {
 	}
 	d := Decision{}
 	for _, id := range job.Plan.Webhooks {
-		row, err := load[webhookRow](s, WebhookKey(job.Plan.Message.Company, id))
+		row, err := load[webhookRow](s, WebhookKey(job.Plan.Company, id))
 		if err != nil {
 			return Decision{}, err
 		}
@@ -65,14 +74,14 @@ func ContinuePlan(s *State, in Inputs, name string) (Decision, error) {
 		}
 		if row.Deleted {
 			call := in.ID(PrefixCall)
-			m := job.Plan.Message
+			m := job.Plan.MessageRef
 			d.tell(
 				CallRequested{MessageRef: m, Call: call, Webhook: id, URL: row.URL, CreatedAt: job.Plan.CreatedAt},
 				CallCancelled{CallEnded{Call: call, Company: m.Company, Reason: WebhookIsDeleted}},
 			)
 			continue
 		}
-		d.request(in, job.Plan.CreatedAt, job.Plan.Message, row.Webhook)
+		d.request(in, job.Plan.CreatedAt.Time(), job.Plan.MessageRef, row.Webhook)
 	}
 	d.tell(JobEnded{Job: name})
 	return d, nil

@@ -58,43 +58,43 @@ func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64) (Decis
 }
 
 // verdict is the table state x outcome: the event that ends the call, or when to try again, or neither.
-func verdict(call *callRow, w *webhookRow, o Outcome, now time.Time, jitter float64) (end Event, next *time.Time) {
+func verdict(call *callRow, w *webhookRow, o Outcome, now time.Time, jitter float64) (end Event, next Stamp) {
 	ended := CallEnded{Call: call.ID, Company: call.Company}
 	if o.Class == ports.ClassOK {
 		if call.State == Succeeded {
-			return nil, nil
+			return nil, 0
 		}
-		return CallSucceeded{ended}, nil
+		return CallSucceeded{ended}, 0
 	}
 	if !call.State.Open() || o.Attempt <= call.AttemptCount {
-		return nil, nil
+		return nil, 0
 	}
 	switch {
 	case w == nil || w.Deleted:
 		ended.Reason = WebhookIsDeleted
-		return CallCancelled{ended}, nil
+		return CallCancelled{ended}, 0
 	case !w.Enabled:
 		ended.Reason = WebhookIsOff
-		return CallCancelled{ended}, nil
+		return CallCancelled{ended}, 0
 	case o.Status == statusGone:
 		ended.Reason = WebhookGone
-		return CallFailed{ended}, nil
+		return CallFailed{ended}, 0
 	case o.Class == ports.ClassBlocked:
 		ended.Reason = TargetRefused
-		return CallFailed{ended}, nil
+		return CallFailed{ended}, 0
 	}
 	if at, ok := nextAttempt(w.Webhook, o.Attempt, o, now, jitter); ok {
-		return nil, &at
+		return nil, StampOf(at)
 	}
 	ended.Reason = ScheduleUsedUp
-	return CallFailed{ended}, nil
+	return CallFailed{ended}, 0
 }
 
 func (d *Decision) attempted(in Inputs, o Outcome) CallAttempted {
 	e := CallAttempted{
 		Call: o.Call, Company: o.Company, Attempt: o.Attempt, Lease: o.Lease, Epoch: o.Epoch,
-		StartedAt: o.StartedAt, TookMS: o.TookMS, Status: o.Status, Class: o.Class,
-		// JSON cannot hold invalid UTF-8: it would fold to one row now, and to another from the log.
+		StartedAt: StampOf(o.StartedAt), TookMS: o.TookMS, Status: o.Status, Class: o.Class,
+		// CBOR text holds no invalid UTF-8: the entry could not be read again.
 		Error: strings.ToValidUTF8(o.Error, "\uFFFD"),
 	}
 	if len(o.Response) > 0 {

@@ -162,8 +162,8 @@ func (w *world) verdict(o Outcome) string {
 func (w *world) short(r Recorded) string {
 	switch e := r.Event.(type) {
 	case CallAttempted:
-		if e.NextAt != nil {
-			return "attempted, next in " + Duration(e.NextAt.Sub(r.At)).String()
+		if e.NextAt != 0 {
+			return "attempted, next in " + Duration(e.NextAt.Time().Sub(r.At)).String()
 		}
 		return "attempted"
 	case CallSucceeded:

@@ -16,7 +16,17 @@ const (
 	markPrefix  = "m"
 )
 
-func key(parts ...string) []byte { return []byte(strings.Join(parts, "\x00")) }
+func key(parts ...string) []byte {
+	size := len(parts) - 1
+	for _, p := range parts {
+		size += len(p)
+	}
+	k := append(make([]byte, 0, size), parts[0]...)
+	for _, p := range parts[1:] {
+		k = append(append(k, 0), p...)
+	}
+	return k
+}
 
 // RowRange covers every row: from <= key < to.
 func RowRange() (from, to []byte) { return []byte(rowPrefix + "\x00"), []byte(rowPrefix + "\x01") }
@@ -103,20 +113,23 @@ type Due struct {
 	Fresh *FreshCall
 }
 
-// A FreshCall saves reading a call's row right after its commit.
+// A FreshCall saves reading a call's row, and what it tells, right after its commit.
 type FreshCall struct {
 	Call    Call
 	HasData bool
+	// Resource and Data are the parts of the body that the vault holds, as far as the call's commit put them there; nil where they have
+	// to be read. The calls of one message share them, and nobody changes them.
+	Resource, Data []byte
 }
 
 const dueTail = 1 + 8 + 8 // separator, milliseconds, seq
 
 // Key of the due row.
 func (d Due) Key() []byte {
-	k := key(rowPrefix, "due", d.Webhook)
-	k = append(k, 0)
-	k = binary.BigEndian.AppendUint64(k, uint64(max(0, d.At.UnixMilli()))) // none is before 1970
-	return binary.BigEndian.AppendUint64(k, d.Seq)
+	var tail [dueTail - 1]byte
+	binary.BigEndian.PutUint64(tail[:8], uint64(max(0, d.At.UnixMilli()))) // none is before 1970
+	binary.BigEndian.PutUint64(tail[8:], d.Seq)
+	return key(rowPrefix, "due", d.Webhook, string(tail[:]))
 }
 
 func (d Due) value() []byte { return key(d.Company, d.Call) }

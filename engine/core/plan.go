@@ -117,7 +117,7 @@ func (d *Decision) publish(in Inputs, now time.Time, m MessageRef, data json.Raw
 // request begins one call, and ends it at once where it cannot be made.
 func (d *Decision) request(in Inputs, createdAt time.Time, m MessageRef, w Webhook) {
 	call := in.ID(PrefixCall)
-	d.tell(CallRequested{MessageRef: m, Call: call, Webhook: w.ID, URL: w.URL, CreatedAt: createdAt})
+	d.tell(CallRequested{MessageRef: m, Call: call, Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(createdAt)})
 	end := CallEnded{Call: call, Company: m.Company}
 	switch {
 	case !w.Enabled:

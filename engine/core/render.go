@@ -33,7 +33,25 @@ type body []byte
 
 func (b *body) raw(name string, value []byte) { *b = append(append(*b, name...), value...) }
 
-func (b *body) text(name, value string) {
-	quoted, _ := json.Marshal(value) //nolint:errchkjson // a string can be written
-	b.raw(name, quoted)
+func (b *body) text(name, value string) { *b = appendText(append(*b, name...), value) }
+
+// appendText writes a text as JSON, as encoding/json does: <, > and & escaped, U+FFFD for invalid UTF-8. Plain text, which is nearly all that
+// there is, needs no look at encoding/json.
+func appendText(b []byte, text string) []byte {
+	if plainText(text) {
+		return append(append(append(b, '"'), text...), '"')
+	}
+	quoted, _ := json.Marshal(text) //nolint:errchkjson // a string can be written
+	return append(b, quoted...)
+}
+
+// plainText tells whether a text is its own JSON but for the quotes.
+func plainText[T string | json.RawMessage](text T) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
 }

@@ -1,9 +1,8 @@
 package core
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
-	"maps"
 	"slices"
 
 	"posthorn/ports"
@@ -14,20 +13,20 @@ import (
 type State struct {
 	read  func(key []byte) ([]byte, error)
 	cells map[string]*cell
-	dues  map[string]Due
 	cache *Cache // nil for none
 }
 
 // A cell is one row in the overlay.
 type cell struct {
-	row    any // a pointer to the row's struct, or raw bytes; nil when the row does not exist
+	key    []byte
+	row    any // a pointer to the row's struct, or a Due; nil when the row does not exist
 	stored bool
 	dirty  bool
 }
 
 // NewState returns the state over stored rows. read returns a row's bytes, or an error that matches ports.ErrNotFound.
 func NewState(read func(key []byte) ([]byte, error)) *State {
-	return &State{read: read, cells: map[string]*cell{}, dues: map[string]Due{}}
+	return &State{read: read, cells: map[string]*cell{}}
 }
 
 // WithCache lets the state take rows from a cache instead of reading them.
@@ -36,38 +35,40 @@ func (s *State) WithCache(c *Cache) *State {
 	return s
 }
 
-// load returns the row under key for reading, nil when there is none. Only fold changes what it points to.
+// load returns the row under key for reading, nil when there is none. Only fold changes what it points to. The key becomes the state's.
 func load[T any](s *State, k []byte) (*T, error) {
 	if c, ok := s.cells[string(k)]; ok {
 		row, _ := c.row.(*T)
 		return row, nil
 	}
 	if row, ok := s.cached(k); ok {
-		s.cells[string(k)] = &cell{row: row, stored: true}
+		s.put(cell{key: k, row: row, stored: true})
 		typed, _ := row.(*T)
 		return typed, nil
 	}
 	raw, err := s.read(k)
 	if errors.Is(err, ports.ErrNotFound) {
-		s.cells[string(k)] = &cell{}
+		s.put(cell{key: k})
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	row := new(T)
-	if err := json.Unmarshal(raw, row); err != nil {
-		return nil, damaged("row", string(k))
+	if err := readRow(k, raw, row); err != nil {
+		return nil, err
 	}
-	s.cells[string(k)] = &cell{row: row, stored: true}
+	s.put(cell{key: k, row: row, stored: true})
 	return row, nil
 }
+
+func (s *State) put(c cell) { s.cells[string(c.key)] = &c }
 
 func (s *State) cached(k []byte) (any, bool) {
 	if s.cache == nil {
 		return nil, false
 	}
-	return s.cache.get(string(k))
+	return s.cache.get(k)
 }
 
 // change returns the row under key for changing, a zero row when there is none. Only fold calls it.
@@ -88,7 +89,7 @@ func change[T any](s *State, k []byte) (*T, error) {
 // create returns the zero row under a key that no row has yet, for it holds an id that has just been drawn: it need not be looked for.
 func create[T any](s *State, k []byte) *T {
 	row := new(T)
-	s.cells[string(k)] = &cell{row: row, dirty: true}
+	s.put(cell{key: k, row: row, dirty: true})
 	return row
 }
 
@@ -96,7 +97,7 @@ func create[T any](s *State, k []byte) *T {
 func (s *State) remove(k []byte) {
 	c, ok := s.cells[string(k)]
 	if !ok {
-		c = &cell{stored: true}
+		c = &cell{key: k, stored: true}
 		s.cells[string(k)] = c
 	}
 	c.row, c.dirty = nil, c.stored
@@ -104,48 +105,59 @@ func (s *State) remove(k []byte) {
 
 func (s *State) putDue(d Due) {
 	// A call may come back to the key that is stored and leave it again in one batch: what is stored must not be forgotten.
-	before, ok := s.cells[string(d.Key())]
-	s.cells[string(d.Key())] = &cell{row: d.value(), dirty: true, stored: ok && before.stored}
-	s.dues[string(d.Key())] = d
+	k := d.Key()
+	before, ok := s.cells[string(k)]
+	s.put(cell{key: k, row: d, dirty: true, stored: ok && before.stored})
 }
 
-func (s *State) removeDue(d Due) {
-	s.remove(d.Key())
-	delete(s.dues, string(d.Key()))
-}
+func (s *State) removeDue(d Due) { s.remove(d.Key()) }
 
 // Changes returns what differs from the store, in key order: the batch's puts and deletes.
 func (s *State) Changes() (puts []ports.Pair, deletes [][]byte, err error) {
-	for _, k := range slices.Sorted(maps.Keys(s.cells)) {
-		c := s.cells[k]
-		switch row := c.row.(type) {
-		case nil:
-			if c.dirty {
-				deletes = append(deletes, []byte(k))
-			}
-		case []byte:
-			if c.dirty {
-				puts = append(puts, ports.Pair{Key: []byte(k), Value: row})
-			}
-		default:
-			if !c.dirty {
-				continue
-			}
-			value, err := json.Marshal(row)
-			if err != nil {
-				return nil, nil, err
-			}
-			puts = append(puts, ports.Pair{Key: []byte(k), Value: value})
+	changed := s.sorted(func(c *cell) bool { return c.dirty })
+	puts = make([]ports.Pair, 0, len(changed))
+	for _, c := range changed {
+		if c.row == nil {
+			deletes = append(deletes, c.key)
+			continue
 		}
+		value, err := c.value()
+		if err != nil {
+			return nil, nil, err
+		}
+		puts = append(puts, ports.Pair{Key: c.key, Value: value})
 	}
 	return puts, deletes, nil
 }
 
+func (c *cell) value() ([]byte, error) {
+	if d, ok := c.row.(Due); ok {
+		return d.value(), nil
+	}
+	return writeRow(c.row)
+}
+
+// sorted returns the cells that are wanted, in key order.
+func (s *State) sorted(wanted func(*cell) bool) []*cell {
+	out := make([]*cell, 0, len(s.cells))
+	for _, c := range s.cells {
+		if wanted(c) {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *cell) int { return bytes.Compare(a.key, b.key) })
+	return out
+}
+
 // Dues returns the calls that this batch made due, in the order of their rows, each with its call.
 func (s *State) Dues() []Due {
-	out := make([]Due, 0, len(s.dues))
-	for _, k := range slices.Sorted(maps.Keys(s.dues)) {
-		d := s.dues[k]
+	isDue := func(c *cell) bool {
+		_, ok := c.row.(Due)
+		return ok
+	}
+	var out []Due
+	for _, c := range s.sorted(isDue) {
+		d, _ := c.row.(Due)
 		if row, err := s.call(d.Company, d.Call); err == nil {
 			d.Fresh = &FreshCall{Call: row.Call, HasData: row.HasData}
 		}

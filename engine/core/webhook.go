@@ -10,32 +10,46 @@ import (
 	"time"
 )
 
-// A Webhook is a registration: where a company wants to be told of which event types, and how often to try.
+// A Webhook is a registration: where a company wants to be told of which event types, and how often to try. What is not stored under
+// the numbers of its tags, webhookRow stores.
 type Webhook struct {
-	ID         string   `json:"id"`
-	Company    string   `json:"company"`
-	URL        string   `json:"url"`
-	EventTypes []string `json:"eventTypes"`
+	ID         string   `json:"id" cbor:"-"`
+	Company    string   `json:"company" cbor:"-"`
+	URL        string   `json:"url" cbor:"11,keyasint,omitempty"`
+	EventTypes []string `json:"eventTypes" cbor:"39,keyasint"`
 	// Description is free text of the company's.
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
 	// Enabled is false after a disable by hand or a 410 Gone; DisabledReason says which.
-	Enabled        bool   `json:"enabled"`
-	DisabledReason string `json:"disabledReason,omitempty"`
+	Enabled        bool   `json:"enabled" cbor:"45,keyasint,omitempty"`
+	DisabledReason string `json:"disabledReason,omitempty" cbor:"46,keyasint,omitempty"`
 	// Schedule holds the waits between attempts: n waits make n+1 attempts.
-	Schedule []Duration `json:"schedule"`
+	Schedule []Duration `json:"schedule" cbor:"41,keyasint"`
 	// Timeout bounds one attempt.
-	Timeout Duration `json:"timeout"`
+	Timeout Duration `json:"timeout" cbor:"42,keyasint,omitempty"`
 	// Seed marks a webhook registered through the seed's route: one for a company and event type, retried without jitter.
-	Seed      bool      `json:"seed,omitempty"`
-	CreatedAt time.Time `json:"createdAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
+	Seed      bool      `json:"seed,omitempty" cbor:"43,keyasint,omitempty"`
+	CreatedAt time.Time `json:"createdAt" cbor:"-"`
+	UpdatedAt time.Time `json:"updatedAt" cbor:"-"`
 }
 
 // webhookRow is the stored form. A deleted webhook's row stays, for its calls name it.
 type webhookRow struct {
 	Webhook
-	SecretDigest string `json:"secretDigest"`
-	Deleted      bool   `json:"deleted,omitempty"`
+	Created      Stamp  `cbor:"12,keyasint,omitempty"`
+	Updated      Stamp  `cbor:"13,keyasint,omitempty"`
+	SecretDigest string `cbor:"44,keyasint,omitempty"`
+	Deleted      bool   `cbor:"47,keyasint,omitempty"`
+}
+
+func (w *webhookRow) pack() { w.Created, w.Updated = StampOf(w.CreatedAt), StampOf(w.UpdatedAt) }
+
+func (w *webhookRow) unpack(parts []string) bool {
+	if len(parts) != 2 {
+		return false
+	}
+	w.Company, w.ID = parts[0], parts[1]
+	w.CreatedAt, w.UpdatedAt = w.Created.Time(), w.Updated.Time()
+	return true
 }
 
 // Wants tells whether the webhook asked for an event type: by its name, by a prefix such as invoice.*, or by * alone.

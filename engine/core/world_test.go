@@ -247,11 +247,11 @@ func (w *world) current(company, id string) []byte {
 	return body
 }
 
-// dump writes rows for comparison.
+// dump writes rows for reading.
 func dump(rows map[string][]byte) string {
 	var out strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(rows)) {
-		fmt.Fprintf(&out, "%s %s\n", showKey(k), showValue(rows[k]))
+		fmt.Fprintf(&out, "%s %s\n", showKey(k), readable(rows[k]))
 	}
 	return out.String()
 }
@@ -267,5 +267,3 @@ func showKey(key string) string {
 	}
 	return strings.ReplaceAll(key, "\x00", "|")
 }
-
-func showValue(value []byte) string { return strings.ReplaceAll(string(value), "\x00", "|") }

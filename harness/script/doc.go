@@ -5,22 +5,30 @@
 //
 // What a script starts ends with it. Flags stand before the other arguments, except where NAME comes first.
 //
-//	receiver NAME [-listen ADDR] [-secret S] [-keep N]
-//	    starts a receiver and sets $NAME_URL. Without -listen it takes a free port of the loopback.
-//	secret NAME [-path P] VALUE
-//	secret NAME [-path P] -json FILE EXPR
+//	receiver NAME [-listen ADDR] [-tls KIND] [-secret S [-hmac FORM]] [-id WHERE] [-keep N] [-drop-bodies]
+//	    starts a receiver and sets $NAME_URL. Without -listen it takes a free port of the loopback. KIND is trusted, self-signed, expired
+//	    or wrong-name: then $NAME_CA is a file with the authority's certificate, for SSL_CERT_FILE; the verb http trusts it. FORM is as in
+//	    "X-Sig: sha256=hex", WHERE is header:NAME or json:/POINTER (package harness: ParseHMAC, ParseID).
+//	secret NAME [-path P] [-hmac FORM] VALUE
+//	secret NAME [-path P] [-hmac FORM] -json FILE EXPR
 //	    verifies from now on, with VALUE or with the string at EXPR in FILE.
-//	reply NAME [-path P] [-times N | -keep] [-delay D] [-hold] [-retry-after D] [-header K=V]... [-body S] STATUS|hang|reset|endless
-//	    scripts an answer: first in, first out, once if neither -times nor -keep is given; 204 when none is left.
+//	reply NAME [-path P] [-for-id ID] [-for-attempt N] [-for-body REGEX] [-times N | -keep] [-delay D] [-hold] [-retry-after D]
+//	    [-location URL] [-header K=V]... [-body S] [-pause D] STATUS|hang|reset|truncate|drip|endless
+//	    scripts an answer, to all or to the deliveries told by -for: first in, first out, once if neither -times nor -keep is given; 204
+//	    when none is left. -pause is what drip waits before each byte.
 //	release NAME
 //	    lets the answers scripted with -hold so far go.
 //	[!] expect NAME [-n N | -exactly N] [-verified] [-within D] [-path P] [-id ID] [-body REGEX] [-header K=REGEX]...
 //	    waits until N deliveries that match have come since the receiver began (N is 1, D is 10s, if not given), and prints the body
 //	    of the last of them to stdout. -verified demands that every one that matches was verified. -exactly demands that no more
 //	    have come by then. With !, none that matches has come so far: prove that none will by expecting a later one first.
-//	account NAME [-path P] [-expect FILE] [-no-duplicates]
+//	await-idle NAME [-path P] [-within D] QUIET
+//	    waits until nothing has been under way for QUIET. That is no proof that nothing will come.
+//	under-way NAME [-path P] N
+//	    fails unless N requests are being answered now. Those that are held, and have been expected, surely are.
+//	account NAME [-path P] [-expect FILE [-in-order]] [-no-duplicates]
 //	    prints the receiver's account to stdout; fails if a check failed, an id of FILE (one a line) did not come, or, when asked,
-//	    one came again after a 2xx.
+//	    one came out of the file's order, or again after a 2xx.
 //
 //	[!] engine start [-name E] [-data DIR] [-listen ADDR] [-within D] [-- FLAG...]
 //	    runs "posthorn serve --data DIR --listen ADDR --dev FLAG..." ($WORK/data, 127.0.0.1:0) with the script's environment, waits

@@ -2,8 +2,12 @@ package script
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,15 +23,30 @@ func (s *session) receive(ts *testscript.TestScript, _ bool, args []string) erro
 		return err
 	}
 	var o harness.Options
+	var form, where, kind string
 	fs := newFlags()
 	fs.StringVar(&o.Listen, "listen", "", "")
+	fs.StringVar(&kind, "tls", "", "")
 	fs.StringVar(&o.Secret, "secret", "", "")
+	fs.StringVar(&form, "hmac", "", "")
+	fs.StringVar(&where, "id", "header:webhook-id", "")
 	fs.IntVar(&o.Keep, "keep", 0, "")
+	fs.BoolVar(&o.DropBodies, "drop-bodies", false, "")
 	if err := parse(fs, rest, 0, 0); err != nil {
 		return err
 	}
 	if s.receivers[name] != nil {
 		return fmt.Errorf("there is a receiver %q already", name)
+	}
+	o.TLS = harness.TLS(kind)
+	if o.ID, err = harness.ParseID(where); err != nil {
+		return err
+	}
+	if form != "" {
+		if o.HMAC, err = harness.ParseHMAC(form, o.Secret); err != nil {
+			return err
+		}
+		o.Secret = ""
 	}
 	r, err := harness.Start(context.Background(), o) // ends in session.close
 	if err != nil {
@@ -35,7 +54,23 @@ func (s *session) receive(ts *testscript.TestScript, _ bool, args []string) erro
 	}
 	s.receivers[name] = &receiver{Receiver: r, hold: make(chan struct{})}
 	ts.Setenv(name+"_URL", r.URL())
-	return nil
+	return s.trust(ts, name, r.CA())
+}
+
+// trust lets the verb http trust a receiver, and writes its authority down for programs.
+func (s *session) trust(ts *testscript.TestScript, name string, ca []byte) error {
+	if ca == nil {
+		return nil
+	}
+	file := filepath.Join(ts.Getenv("WORK"), name+".ca.pem")
+	ts.Setenv(name+"_CA", file)
+	s.trusted.AppendCertsFromPEM(ca)
+	s.client.CloseIdleConnections()
+	s.client.Transport = &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: s.trusted.Clone(), MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+	}
+	return os.WriteFile(file, ca, 0o600)
 }
 
 func (s *session) setSecret(ts *testscript.TestScript, _ bool, args []string) error {
@@ -43,9 +78,10 @@ func (s *session) setSecret(ts *testscript.TestScript, _ bool, args []string) er
 	if err != nil {
 		return err
 	}
-	var path, file string
+	var path, form, file string
 	fs := newFlags()
 	fs.StringVar(&path, "path", "", "")
+	fs.StringVar(&form, "hmac", "", "")
 	fs.StringVar(&file, "json", "", "")
 	if err := parse(fs, rest, 1, 1); err != nil {
 		return err
@@ -56,69 +92,14 @@ func (s *session) setSecret(ts *testscript.TestScript, _ bool, args []string) er
 			return err
 		}
 	}
-	return r.part(path).SetSecret(value)
-}
-
-func (s *session) reply(_ *testscript.TestScript, _ bool, args []string) error {
-	r, rest, err := s.receiver(args)
+	if form == "" {
+		return r.part(path).SetSecret(value)
+	}
+	h, err := harness.ParseHMAC(form, value)
 	if err != nil {
 		return err
 	}
-	var path string
-	var hold bool
-	var p harness.Reply
-	headers := pairs{separator: "="}
-	fs := newFlags()
-	fs.StringVar(&path, "path", "", "")
-	fs.BoolVar(&hold, "hold", false, "")
-	fs.IntVar(&p.Times, "times", 0, "")
-	fs.BoolVar(&p.Keep, "keep", false, "")
-	fs.DurationVar(&p.Delay, "delay", 0, "")
-	fs.DurationVar(&p.RetryAfter, "retry-after", 0, "")
-	fs.StringVar(&p.Body, "body", "", "")
-	fs.Var(&headers, "header", "")
-	if err := parse(fs, rest, 1, 1); err != nil {
-		return err
-	}
-	if err := answer(&p, fs.Arg(0)); err != nil {
-		return err
-	}
-	if hold {
-		p.Hold = r.hold
-	}
-	p.Header = map[string]string{}
-	for _, h := range headers.all {
-		p.Header[h[0]] = h[1]
-	}
-	r.part(path).Reply(p)
-	return nil
-}
-
-func answer(p *harness.Reply, word string) error {
-	switch fault := harness.Fault(word); fault {
-	case harness.Hang, harness.Reset, harness.Endless:
-		p.Fault = fault
-		return nil
-	}
-	status, err := strconv.Atoi(word)
-	if err != nil || status < 200 || status > 999 {
-		return fmt.Errorf("%q is neither an HTTP status nor hang, reset or endless", word)
-	}
-	p.Status = status
-	return nil
-}
-
-func (s *session) release(_ *testscript.TestScript, _ bool, args []string) error {
-	r, rest, err := s.receiver(args)
-	if err != nil {
-		return err
-	}
-	if err := parse(newFlags(), rest, 0, 0); err != nil {
-		return err
-	}
-	close(r.hold)
-	r.hold = make(chan struct{})
-	return nil
+	return r.part(path).SetHMAC(h)
 }
 
 func (s *session) account(ts *testscript.TestScript, _ bool, args []string) error {
@@ -127,11 +108,12 @@ func (s *session) account(ts *testscript.TestScript, _ bool, args []string) erro
 		return err
 	}
 	var path, file string
-	var once bool
+	var once, inOrder bool
 	fs := newFlags()
 	fs.StringVar(&path, "path", "", "")
 	fs.StringVar(&file, "expect", "", "")
 	fs.BoolVar(&once, "no-duplicates", false, "")
+	fs.BoolVar(&inOrder, "in-order", false, "")
 	if err := parse(fs, rest, 0, 0); err != nil {
 		return err
 	}
@@ -141,10 +123,56 @@ func (s *session) account(ts *testscript.TestScript, _ bool, args []string) erro
 			return fmt.Errorf("%s names no id", file)
 		}
 	}
+	if inOrder && len(expected) == 0 {
+		return errors.New("-in-order needs -expect FILE, which has the order")
+	}
 	a := r.part(path).Account(expected...)
 	_, _ = fmt.Fprintln(ts.Stdout(), a)
-	if len(a.Lost) > 0 || a.Bad > 0 || once && a.Duplicates > 0 {
+	if len(a.Lost) > 0 || a.Bad > 0 || once && a.Duplicates > 0 || inOrder && len(a.Late) > 0 {
 		return errors.New("the account is not in order")
+	}
+	return nil
+}
+
+func (s *session) awaitIdle(_ *testscript.TestScript, _ bool, args []string) error {
+	r, rest, err := s.receiver(args)
+	if err != nil {
+		return err
+	}
+	var path string
+	var bound time.Duration
+	fs := newFlags()
+	fs.StringVar(&path, "path", "", "")
+	fs.DurationVar(&bound, "within", defaultWithin, "")
+	if err := parse(fs, rest, 1, 1); err != nil {
+		return err
+	}
+	quiet, err := time.ParseDuration(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(bound)
+	defer cancel()
+	return r.part(path).AwaitIdle(ctx, quiet)
+}
+
+func (s *session) underWay(_ *testscript.TestScript, _ bool, args []string) error {
+	r, rest, err := s.receiver(args)
+	if err != nil {
+		return err
+	}
+	var path string
+	fs := newFlags()
+	fs.StringVar(&path, "path", "", "")
+	if err := parse(fs, rest, 1, 1); err != nil {
+		return err
+	}
+	want, err := strconv.Atoi(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	if got := r.part(path).UnderWay(); got != want {
+		return fmt.Errorf("%d requests are under way, not %d", got, want)
 	}
 	return nil
 }
@@ -152,8 +180,11 @@ func (s *session) account(ts *testscript.TestScript, _ bool, args []string) erro
 // part is what Receiver and Endpoint have in common.
 type part interface {
 	SetSecret(secret string) error
+	SetHMAC(h harness.HMAC) error
 	Reply(replies ...harness.Reply)
 	Account(expected ...string) harness.Account
+	AwaitIdle(ctx context.Context, quiet time.Duration) error
+	UnderWay() int
 }
 
 func (r *receiver) part(path string) part {

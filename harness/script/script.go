@@ -1,6 +1,7 @@
 package script
 
 import (
+	"crypto/x509"
 	"errors"
 	"flag"
 	"io"
@@ -22,6 +23,7 @@ type session struct {
 	receivers map[string]*receiver
 	engines   map[string]*engine
 	client    *http.Client
+	trusted   *x509.CertPool // the authorities of the receivers so far
 }
 
 type receiver struct {
@@ -65,6 +67,8 @@ func verbs() map[string]verb {
 		"release":    {false, (*session).release},
 		"expect":     {true, (*session).expect},
 		"account":    {false, (*session).account},
+		"await-idle": {false, (*session).awaitIdle},
+		"under-way":  {false, (*session).underWay},
 		"engine":     {true, (*session).engine},
 		"http":       {false, (*session).http},
 		"json":       {true, (*session).json},
@@ -78,6 +82,7 @@ func Setup(env *testscript.Env) error {
 	s := &session{
 		receivers: map[string]*receiver{},
 		engines:   map[string]*engine{},
+		trusted:   x509.NewCertPool(),
 		client: &http.Client{
 			Transport:     &http.Transport{},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -79,6 +79,15 @@ func (c *Child) Stop() (Usage, error) {
 	return c.end(syscall.SIGTERM)
 }
 
+// Kill ends the child with SIGKILL, as a crash would, and waits for it.
+func (c *Child) Kill() error {
+	_, err := c.end(syscall.SIGKILL)
+	if ended, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ended.Signaled() && ended.Signal() == syscall.SIGKILL {
+		return nil // as it was meant
+	}
+	return fmt.Errorf("%w: it had ended before it was killed", err)
+}
+
 func (c *Child) end(signal syscall.Signal) (Usage, error) {
 	sent := c.cmd.Process.Signal(signal)
 	<-c.drained // Wait closes the pipe, so it comes after the last read

@@ -2,7 +2,10 @@ package child_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,5 +54,34 @@ func TestStopReportsFailure(t *testing.T) {
 	}
 	if _, err := c.Stop(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("stop: %v, want exit status 3", err)
+	}
+}
+
+func TestKill(t *testing.T) {
+	t.Parallel()
+	c, err := child.Start(t.Context(), exec.Command("sh", "-c", `trap '' TERM; echo listening x; while :; do :; done`), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(); err != nil {
+		t.Errorf("kill: %v", err)
+	}
+}
+
+func TestFilesOfOurselves(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has /proc as it is read here")
+	}
+	table, err := os.Create(filepath.Join(t.TempDir(), "000001.sst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = table.Close() }()
+	if got, err := child.FilesOf(os.Getpid()); err != nil || got.Tables != 1 || got.Others < 3 {
+		t.Errorf("%+v, %v; want one table, and others beside it", got, err)
+	}
+	if _, err := child.FilesOf(-1); err == nil {
+		t.Error("no process has open files")
 	}
 }

@@ -11,6 +11,9 @@ import (
 // Memory is the resident memory of a process, in bytes.
 type Memory struct {
 	Now, Peak int64 // Peak is the most since its start
+	// Anonymous is the part of Now that is the process's own. The rest are pages of files that it has mapped, which the kernel takes back
+	// when it needs room: with a store of mapped tables that part is as large as the store and the machine allow.
+	Anonymous int64
 }
 
 // MemoryOf reads what the kernel counts for a process that runs, from /proc; elsewhere than on Linux it returns an error.
@@ -23,7 +26,7 @@ func MemoryOf(pid int) (Memory, error) {
 }
 
 func parseMemory(status string) (m Memory, err error) {
-	for name, into := range map[string]*int64{"VmRSS:": &m.Now, "VmHWM:": &m.Peak} {
+	for name, into := range map[string]*int64{"VmRSS:": &m.Now, "VmHWM:": &m.Peak, "RssAnon:": &m.Anonymous} {
 		_, rest, _ := strings.Cut(status, "\n"+name)
 		number, _, ok := strings.Cut(strings.TrimSpace(rest), " kB")
 		if *into, err = strconv.ParseInt(number, 10, 64); err != nil || !ok {

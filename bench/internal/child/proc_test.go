@@ -9,8 +9,8 @@ import (
 
 func TestParseMemory(t *testing.T) {
 	t.Parallel()
-	got, err := parseMemory("Name:\tposthorn\nVmPeak:\t 9000 kB\nVmHWM:\t   300 kB\nVmRSS:\t    20 kB\nThreads:\t9\n")
-	if want := (Memory{Now: 20 << 10, Peak: 300 << 10}); err != nil || got != want {
+	got, err := parseMemory("Name:\tposthorn\nVmPeak:\t 9000 kB\nVmHWM:\t   300 kB\nVmRSS:\t    20 kB\nRssAnon:\t    8 kB\nThreads:\t9\n")
+	if want := (Memory{Now: 20 << 10, Peak: 300 << 10, Anonymous: 8 << 10}); err != nil || got != want {
 		t.Errorf("memory %+v, %v; want %+v", got, err, want)
 	}
 	for _, status := range []string{"", "Name:\tx\nVmRSS:\t 20 kB\n", "Name:\tx\nVmHWM:\t 1 kB\nVmRSS:\tmuch\n"} {

@@ -57,17 +57,22 @@ type TwoHop struct{}
 // Name implements Contender.
 func (TwoHop) Name() string { return "two-hop" }
 
-// Start implements Contender. It runs this program again with the verb "forward".
+// Start implements Contender.
 func (TwoHop) Start(ctx context.Context, sinkURL string, conns int) (Target, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return Target{}, fmt.Errorf("find this program: %w", err)
-	}
-	cmd := exec.Command(self, "forward", "--to", sinkURL, "--conns", strconv.Itoa(conns)) //nolint:gosec,noctx // ourselves; Stop ends it
-	cmd.Stderr = os.Stderr
-	c, err := child.Start(ctx, cmd, forward.ListeningAt)
+	c, err := startForward(ctx, "--to", sinkURL, "--conns", strconv.Itoa(conns))
 	if err != nil {
 		return Target{}, err
 	}
 	return Target{URL: c.URL, Body: payload.Delivered(), Stop: c.Stop}, nil
+}
+
+// startForward runs this program again with the verb "forward".
+func startForward(ctx context.Context, args ...string) (*child.Child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.Command(self, append([]string{"forward"}, args...)...) //nolint:gosec,noctx // ourselves; Stop ends it
+	cmd.Stderr = os.Stderr
+	return child.Start(ctx, cmd, forward.ListeningAt)
 }

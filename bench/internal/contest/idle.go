@@ -11,6 +11,7 @@ import (
 	"posthorn/bench/internal/load"
 	"posthorn/bench/internal/payload"
 	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/verdict"
 )
 
 // Idle measures what an engine costs that has nothing to do: fresh from its start, and after work.
@@ -66,7 +67,7 @@ func (m Idle) Run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
-	return report(out, judgeIdle(fresh))
+	return verdict.Report(out, judgeIdle(fresh))
 }
 
 func tell(out io.Writer, when string, r rest) error {
@@ -77,13 +78,10 @@ func tell(out io.Writer, when string, r rest) error {
 
 func (r rest) share() float64 { return r.cpu.Seconds() / r.took.Seconds() }
 
-func judgeIdle(r rest) []verdict {
-	return []verdict{
-		{judged(r.memory < idleMemory), fmt.Sprintf("idle memory: %s, promised under %s", inMiB(r.memory), inMiB(idleMemory))},
-		{
-			judged(r.share() < idleShare),
-			fmt.Sprintf("idle processor time: %.2f %%, promised under %.0f %%", 100*r.share(), 100*idleShare),
-		},
+func judgeIdle(r rest) []verdict.Verdict {
+	return []verdict.Verdict{
+		verdict.Of(r.memory < idleMemory, "idle memory: %s, promised under %s", inMiB(r.memory), inMiB(idleMemory)),
+		verdict.Of(r.share() < idleShare, "idle processor time: %.2f %%, promised under %.0f %%", 100*r.share(), 100*idleShare),
 	}
 }
 

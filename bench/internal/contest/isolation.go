@@ -9,6 +9,7 @@ import (
 	"posthorn/bench/internal/child"
 	"posthorn/bench/internal/load"
 	"posthorn/bench/internal/stats"
+	"posthorn/bench/internal/verdict"
 )
 
 // Isolation measures what a healthy webhook at a steady rate, in an open loop, feels of others that are in trouble: alone, beside
@@ -19,6 +20,8 @@ type Isolation struct {
 	Rate    float64       // of these, a second
 	Hanging []int         // how many webhooks hang, a scenario for each
 	Waiting int           // calls that wait for the dead webhook, 0 for no such scenario
+	Flood   int           // calls of another company that come at once, again and again, 0 for no such scenario
+	Flooded int           // webhooks that these are for, evenly
 	Conns   int           // connections of the generator
 	Limit   time.Duration // for one scenario, from start to stop
 }
@@ -38,6 +41,7 @@ type scenario struct {
 	memory   child.Memory // at the end of the load
 	pending  int          // calls that were still waiting then for webhooks in trouble
 	held     int          // requests that the hanging receivers held at once, at the most
+	floods   int
 }
 
 func (m Isolation) troubles() []trouble {
@@ -47,6 +51,10 @@ func (m Isolation) troubles() []trouble {
 	}
 	if m.Waiting > 0 {
 		all = append(all, trouble{name: fmt.Sprintf("1 dead, %d waiting", m.Waiting), waiting: m.Waiting})
+	}
+	if m.Flood > 0 {
+		name := fmt.Sprintf("floods of %d", m.Flood)
+		all = append(all, trouble{name: name, flood: &flood{calls: m.Flood, webhooks: m.Flooded}})
 	}
 	return all
 }
@@ -74,7 +82,7 @@ func (m Isolation) Run(ctx context.Context, out io.Writer) error {
 	if _, err := fmt.Fprintln(out); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	return report(out, m.judge(all))
+	return verdict.Report(out, m.judge(all))
 }
 
 func (m Isolation) once(ctx context.Context, t trouble) (scenario, error) {
@@ -111,28 +119,28 @@ func (s scenario) write(out io.Writer) error {
 
 // judge judges the scenarios, of which the first is the healthy webhook alone. What it needed alone is the base for the others, unless
 // the generator was late: twice that would say nothing.
-func (m Isolation) judge(all []scenario) (verdicts []verdict) {
+func (m Isolation) judge(all []scenario) (verdicts []verdict.Verdict) {
 	alone := all[0].calls
 	if alone.sent.P99 >= lateGenerator {
-		verdicts = append(verdicts, verdict{void, fmt.Sprintf("%s: no base for the others: the generator was late, p99 %s ms",
+		verdicts = append(verdicts, verdict.Verdict{Word: verdict.Void, Text: fmt.Sprintf("%s: no base for the others: the generator was late, p99 %s ms",
 			all[0].name, inMs(alone.sent.P99))})
 	}
 	for i, s := range all {
 		if i > 0 {
-			verdicts = append(verdicts,
-				m.near(s, toCarried, s.calls.carried.P99, alone.carried.P99), m.near(s, toArrived, s.calls.arrived.P99, alone.arrived.P99))
+			verdicts = append(verdicts, m.near(s, toCarried, s.calls.carried.P99, alone.carried.P99))
+			if s.floods == 0 { // beside a flood the accepts themselves wait for the disk
+				verdicts = append(verdicts, m.near(s, toArrived, s.calls.arrived.P99, alone.arrived.P99))
+			}
 		}
-		verdicts = append(verdicts, verdict{
-			judged(s.memory.Peak < isolationMemory),
-			fmt.Sprintf("%s: memory %s at the most, promised under %s", s.name, inMiB(s.memory.Peak), inMiB(isolationMemory)),
-		})
+		verdicts = append(verdicts, verdict.Of(s.memory.Peak < isolationMemory,
+			"%s: memory %s at the most, promised under %s", s.name, inMiB(s.memory.Peak), inMiB(isolationMemory)))
 	}
 	return verdicts
 }
 
 // near judges a p99 by what it was alone.
-func (m Isolation) near(s scenario, name string, got, alone time.Duration) verdict {
+func (m Isolation) near(s scenario, name string, got, alone time.Duration) verdict.Verdict {
 	most := max(2*alone, alone+isolationSlack)
-	return excused(verdict{judged(got <= most), fmt.Sprintf("%s: %s p99 %s ms, promised at most %s (alone %s)",
-		s.name, name, inMs(got), inMs(most), inMs(alone))}, s.calls, m.Rate, m.Conns)
+	return excused(verdict.Of(got <= most, "%s: %s p99 %s ms, promised at most %s (alone %s)",
+		s.name, name, inMs(got), inMs(most), inMs(alone)), s.calls, m.Rate, m.Conns)
 }

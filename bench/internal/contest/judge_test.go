@@ -1,43 +1,24 @@
 package contest
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"posthorn/bench/internal/child"
 	"posthorn/bench/internal/stats"
+	"posthorn/bench/internal/verdict"
 )
 
 const ms = time.Millisecond
 
 // initials are those of the verdicts, as in PFV.
-func initials(verdicts []verdict) string {
+func initials(verdicts []verdict.Verdict) string {
 	var all strings.Builder
 	for _, v := range verdicts {
-		all.WriteString(v.word[:1])
+		all.WriteString(v.Word[:1])
 	}
 	return all.String()
-}
-
-func TestReportOfVerdicts(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		verdicts []verdict
-		want     string
-		printed  string
-	}{
-		{nil, "<nil>", ""},
-		{[]verdict{{pass, "a"}, {pass, "b"}}, "<nil>", "PASS  a\nPASS  b\n"},
-		{[]verdict{{pass, "a"}, {fail, "b"}}, "FAIL: 1 of 2 judgements", "PASS  a\nFAIL  b\n"},
-		{[]verdict{{void, "a"}, {fail, "b"}, {pass, "c"}}, "VOID: 1 of 3 judgements (1 FAIL)", "VOID  a\nFAIL  b\nPASS  c\n"},
-	} {
-		var out strings.Builder
-		if err := report(&out, c.verdicts); !strings.HasPrefix(fmt.Sprint(err), c.want) || out.String() != c.printed {
-			t.Errorf("%v: %v, printed\n%s", c.verdicts, err, &out)
-		}
-	}
 }
 
 // flat are times whose percentiles are all the same.

@@ -10,6 +10,7 @@ import (
 
 	"posthorn/bench/internal/load"
 	"posthorn/bench/internal/stats"
+	"posthorn/bench/internal/verdict"
 )
 
 // Latency measures times at steady rates, in an open loop: a request is due at its time however slow the answers are, and its
@@ -74,7 +75,7 @@ func (m Latency) Run(ctx context.Context, out io.Writer, others ...Contender) er
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "rate/s\tcontender\ttime\tp50\tp90\tp99\tp99.9\tmax\t")
-	var verdicts []verdict
+	var verdicts []verdict.Verdict
 	for _, rate := range m.Rates {
 		var raw times
 		for i, c := range append([]Contender{TwoHop{}}, others...) {
@@ -98,7 +99,7 @@ func (m Latency) Run(ctx context.Context, out io.Writer, others ...Contender) er
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	return report(out, verdicts)
+	return verdict.Report(out, verdicts)
 }
 
 func (m Latency) once(ctx context.Context, c Contender, rate float64) (run, error) {
@@ -122,7 +123,7 @@ func write(w io.Writer, rate float64, name string, t times) {
 
 // kept judges what is promised for a rate. Where the raw forwarder of the same run needs as long from due to arrived as is promised
 // for a part of that, or the generator was late, the machine cannot show it, and the judgement is void.
-func (m Latency) kept(rate float64, name string, t, raw times) (verdicts []verdict) {
+func (m Latency) kept(rate float64, name string, t, raw times) (verdicts []verdict.Verdict) {
 	for _, p := range promises() {
 		if p.rate != rate {
 			continue
@@ -131,13 +132,13 @@ func (m Latency) kept(rate float64, name string, t, raw times) (verdicts []verdi
 		if strings.HasSuffix(p.time, "p50") {
 			floor = raw.arrived.P50
 		}
-		v := excused(verdict{judged(got < p.most), fmt.Sprintf(
+		v := excused(verdict.Of(got < p.most,
 			"%s at %g/s: %s %s ms, promised under %s (raw two-hop: due to accepted p50 %s, p99 %s, due to arrived p50 %s, p99 %s)",
 			name, rate, p.time, inMs(got), inMs(p.most),
 			inMs(raw.accepted.P50), inMs(raw.accepted.P99), inMs(raw.arrived.P50), inMs(raw.arrived.P99),
-		)}, t, rate, m.Conns)
+		), t, rate, m.Conns)
 		if floor >= p.most {
-			v.word = void
+			v.Word = verdict.Void
 		}
 		verdicts = append(verdicts, v)
 	}

@@ -20,38 +20,58 @@ import (
 	"posthorn/bench/internal/load"
 )
 
-// A Server is `posthorn serve` in a process of its own, over a directory that ends with it. Its methods but Stop and Syncs may be called
-// from many goroutines at once.
+// A Server is `posthorn serve` in a process of its own. Its methods but Stop, Kill and Syncs may be called from many goroutines at once.
 type Server struct {
 	URL string
 	PID int // the process's
 
-	child  *child.Child
-	client *http.Client
-	dir    string
-	log    *os.File
-	words  string // the log, once it has stopped
+	child   *child.Child
+	client  *http.Client
+	log     *os.File
+	words   string // the log, once it has stopped
+	release func() error
 }
 
 // clients is the most connections of the benchmark's own commands, beside the generator's.
 const clients = 16
 
-// Serve starts the binary over an empty directory.
-func (p Posthorn) Serve(ctx context.Context) (*Server, error) {
+// Workspace makes an empty directory of its own for a run; the caller removes it.
+func (p Posthorn) Workspace() (string, error) {
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make a data directory: %w", err)
+		return "", fmt.Errorf("make a data directory: %w", err)
 	}
 	dir, err := os.MkdirTemp(p.Dir, "bench-")
 	if err != nil {
-		return nil, fmt.Errorf("make a data directory: %w", err)
+		return "", fmt.Errorf("make a data directory: %w", err)
 	}
+	return dir, nil
+}
+
+// Serve starts the binary over an empty directory, which ends with it.
+func (p Posthorn) Serve(ctx context.Context) (*Server, error) {
+	dir, err := p.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	return p.serve(ctx, dir, func() error { return os.RemoveAll(dir) })
+}
+
+// ServeIn starts the binary over what lies in a directory of [Posthorn.Workspace], and leaves it there.
+func (p Posthorn) ServeIn(ctx context.Context, dir string) (*Server, error) {
+	return p.serve(ctx, dir, func() error { return nil })
+}
+
+// DataIn is where the data of a server lies in its directory.
+func DataIn(dir string) string { return filepath.Join(dir, "data") }
+
+func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (*Server, error) {
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, release())
 	}
-	s := &Server{dir: dir, log: log, client: &http.Client{Transport: load.NewTransport(clients)}}
+	s := &Server{release: release, log: log, client: &http.Client{Transport: load.NewTransport(clients)}}
 	cmd := exec.Command(p.Binary, "serve", "--listen", "127.0.0.1:0", //nolint:gosec,noctx // our own; Stop ends it
-		"--data", filepath.Join(dir, "data"), "--allow-target", "127.0.0.0/8", "--log-format", "json")
+		"--data", DataIn(dir), "--allow-target", "127.0.0.0/8", "--log-format", "json")
 	cmd.Stderr = log
 	if s.child, err = child.Start(ctx, cmd, listeningAt); err != nil {
 		closed := s.close()
@@ -68,7 +88,13 @@ func listeningAt(line string) (string, bool) {
 	return found, found != ""
 }
 
-// Stop ends the server and removes its data; what it logged is kept for Syncs.
+// Kill ends the server as a crash would.
+func (s *Server) Kill() error {
+	s.client.CloseIdleConnections()
+	return errors.Join(s.child.Kill(), s.close())
+}
+
+// Stop ends the server, and its directory if it is its own; what it logged is kept for Syncs.
 func (s *Server) Stop() (child.Usage, error) {
 	s.client.CloseIdleConnections()
 	usage, err := s.child.Stop()
@@ -78,12 +104,12 @@ func (s *Server) Stop() (child.Usage, error) {
 	return usage, nil
 }
 
-// close keeps the log's last words, and removes the directory.
+// close keeps the log's last words, and lets the directory go.
 func (s *Server) close() error {
 	text, err := os.ReadFile(s.log.Name())
 	const most = 4 << 10
 	s.words = strings.TrimSpace(string(text[max(0, len(text)-most):]))
-	return errors.Join(err, s.log.Close(), os.RemoveAll(s.dir))
+	return errors.Join(err, s.log.Close(), s.release())
 }
 
 var syncs = regexp.MustCompile(`"syncs":(\d+)`)
@@ -127,16 +153,19 @@ func (s *Server) Publish(ctx context.Context, company string, body []byte) error
 	return s.Post(ctx, companyPath(company)+"/messages", json.RawMessage(body), new(json.RawMessage))
 }
 
-// Pending counts the calls of a company that have not ended.
-func (s *Server) Pending(ctx context.Context, company string) (int, error) {
+// A callsPage is a page of a company's calls.
+type callsPage struct {
+	Data       []json.RawMessage `json:"data"`
+	NextCursor string            `json:"nextCursor"`
+}
+
+// Calls counts the calls of a company that are in a state, as in "pending" for those that have not ended.
+func (s *Server) Calls(ctx context.Context, company, state string) (int, error) {
 	var count int
-	query := url.Values{"state": {"pending"}, "limit": {"250"}}
+	query := url.Values{"state": {state}, "limit": {"250"}}
 	for {
-		var page struct {
-			Data       []json.RawMessage `json:"data"`
-			NextCursor string            `json:"nextCursor"`
-		}
-		if err := s.ask(ctx, http.MethodGet, companyPath(company)+"/calls?"+query.Encode(), nil, &page); err != nil {
+		var page callsPage
+		if err := s.Ask(ctx, http.MethodGet, companyPath(company)+"/calls?"+query.Encode(), "", nil, &page); err != nil {
 			return 0, err
 		}
 		if count += len(page.Data); page.NextCursor == "" {
@@ -154,15 +183,19 @@ func (s *Server) Post(ctx context.Context, path string, body, into any) error {
 	if err != nil {
 		return fmt.Errorf("POST %s: %w", path, err)
 	}
-	return s.ask(ctx, http.MethodPost, path, data, into)
+	return s.Ask(ctx, http.MethodPost, path, "", data, into)
 }
 
-func (s *Server) ask(ctx context.Context, method, path string, body []byte, into any) error {
+// Ask makes a request with a JSON body and reads the answer, which must be a 2xx. key makes it safe to repeat; empty for none.
+func (s *Server) Ask(ctx context.Context, method, path, key string, body []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	res, err := s.client.Do(req)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func TestSyncs(t *testing.T) {
 	}
 }
 
-func TestPendingReadsAllPages(t *testing.T) {
+func TestCallsReadsAllPages(t *testing.T) {
 	t.Parallel()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := map[string]string{
@@ -56,10 +56,10 @@ func TestPendingReadsAllPages(t *testing.T) {
 	}))
 	defer api.Close()
 	s := &Server{URL: api.URL, client: api.Client()}
-	if got, err := s.Pending(t.Context(), "c o"); got != 3 || err != nil {
+	if got, err := s.Calls(t.Context(), "c o", "pending"); got != 3 || err != nil {
 		t.Errorf("%d pending, %v; want 3", got, err)
 	}
-	if _, err := s.Pending(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "answered 404 Not Found: not this one") {
+	if _, err := s.Calls(t.Context(), "other", "pending"); err == nil || !strings.Contains(err.Error(), "answered 404 Not Found: not this one") {
 		t.Errorf("a refused query: %v", err)
 	}
 }

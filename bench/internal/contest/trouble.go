@@ -22,6 +22,7 @@ type trouble struct {
 	name    string
 	hanging int // webhooks whose receiver takes requests and never answers
 	waiting int // calls for one webhook that nobody listens for
+	flood   *flood
 }
 
 // How the webhooks in trouble are fed, so that none of their queues is ever empty: calls that end in nothing are tried again for days.
@@ -97,6 +98,9 @@ func (b *beside) register(ctx context.Context) error {
 		_, err := b.server.Register(ctx, company(0), nobody)
 		return err
 	}
+	if b.trouble.flood != nil {
+		return b.trouble.flood.open(ctx, b.server)
+	}
 	if b.trouble.hanging == 0 {
 		return nil
 	}
@@ -114,6 +118,9 @@ func several(send load.Send) []load.Send { return slices.Repeat([]load.Send{send
 func (b *beside) stop() (child.Usage, error) {
 	closed := b.hung.Close()
 	usage, err := b.server.Stop()
+	if b.trouble.flood != nil {
+		closed = errors.Join(closed, b.trouble.flood.close())
+	}
 	return usage, errors.Join(closed, err)
 }
 
@@ -131,6 +138,14 @@ func (b *beside) endure(
 	var others sync.WaitGroup
 	var fed, came error
 	feeding := 0
+	flooding, dry := context.WithCancel(ctx)
+	defer dry()
+	if f := b.trouble.flood; f != nil {
+		if err := f.pour(ctx); err != nil {
+			return record, err
+		}
+		others.Go(func() { fed = f.keep(flooding) })
+	}
 	if b.trouble.hanging > 0 {
 		feeding = max(1, int(lasts*feedRate))
 		others.Go(func() {
@@ -141,6 +156,7 @@ func (b *beside) endure(
 	record, err = load.Open(ctx, base, numbers, rate, senders, load.Nap)
 	var read error
 	s.memory, read = child.MemoryOf(b.server.PID)
+	dry()
 	others.Wait()
 	if err := errors.Join(err, read, fed, came); err != nil {
 		return record, err
@@ -188,8 +204,17 @@ func (b *beside) newcomers(ctx context.Context, base time.Time, count int) (t st
 
 // witness makes sure that the trouble was there: that nothing of it has ended, and that what should hang did.
 func (b *beside) witness(ctx context.Context, messages int, s *scenario) error {
+	if f := b.trouble.flood; f != nil {
+		left, err := f.waiting(ctx)
+		if err != nil {
+			return err
+		}
+		if s.pending, s.floods = left, f.sent/f.messages(); left == f.sent*f.webhooks {
+			return errors.New("no call of the flood was made: the load was not what it should be")
+		}
+	}
 	for i := range b.companies() {
-		pending, err := b.server.Pending(ctx, company(i))
+		pending, err := b.server.Calls(ctx, company(i), "pending")
 		if err != nil {
 			return err
 		}

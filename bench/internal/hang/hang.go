@@ -4,50 +4,38 @@ package hang
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
-	"time"
+
+	"posthorn/bench/internal/loopback"
 )
 
 // A Receiver listens on a port of the loopback until it is closed, and holds each request until its client gives up. Its methods may
 // be called from many goroutines at once.
 type Receiver struct {
-	URL string // where it listens, without a path; any path will do
+	*loopback.Server // any path will do
 
 	mu     sync.Mutex
 	counts Counts
 
-	ended  context.Context
-	end    context.CancelFunc
-	server *http.Server
-	served chan error
+	ended context.Context
+	end   context.CancelFunc
 }
 
 // Open starts a receiver. It lasts until Close, whatever becomes of ctx.
 func Open(ctx context.Context) (*Receiver, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("open the hanging receiver: %w", err)
-	}
-	r := &Receiver{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
+	r := new(Receiver)
 	r.ended, r.end = context.WithCancel(context.Background())
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
-	go func() { r.served <- r.server.Serve(listener) }() // ended and joined by Close
-	return r, nil
+	var err error
+	r.Server, err = loopback.Open(ctx, r)
+	return r, err
 }
 
 // Close lets go of what is held, without an answer, and waits for it.
 func (r *Receiver) Close() error {
 	r.end()
-	err := r.server.Shutdown(context.Background()) // nothing is held any more, so it ends
-	if served := <-r.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return r.Drain()
 }
 
 // Counts are the requests of a receiver.

@@ -23,8 +23,12 @@ func Candidate(company string) []byte {
 
 // Message is what is posted to POST /v1/companies/{company}/messages.
 func Message(eventType string) []byte {
-	return fmt.Appendf(nil, `{"eventType":%q,"data":{"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}}`,
-		eventType)
+	return fmt.Appendf(nil, `{"eventType":%q,"data":%s}`, eventType, Data())
+}
+
+// Data is what such a message tells.
+func Data() []byte {
+	return []byte(`{"email":"bench-000000000@example.com","firstName":"Ada","lastName":"Lovelace"}`)
 }
 
 // Delivered is a body as the receiver gets it, exactly DeliveredSize bytes. The raw baselines send it.

@@ -4,15 +4,16 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"posthorn/bench/internal/loopback"
 	"posthorn/bench/internal/payload"
 )
 
@@ -21,7 +22,7 @@ type Verify func(http.Header, []byte) error
 
 // A Sink listens on a port of the loopback until it is closed. Its methods may be called from many goroutines at once.
 type Sink struct {
-	URL string // where it listens, without a path
+	*loopback.Server // whose Close ends it
 
 	base     time.Time
 	arrivals []atomic.Int64 // nanoseconds since base + 1, by number; 0 while it has not come
@@ -32,33 +33,14 @@ type Sink struct {
 
 	want atomic.Int64
 	full chan struct{} // holds one signal: unique has reached want
-
-	server *http.Server
-	served chan error
 }
 
 // Open starts a sink for the numbers 0 to most-1. Times are counted from base. It lasts until Close, whatever becomes of ctx.
 func Open(ctx context.Context, base time.Time, most int) (*Sink, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("open the sink: %w", err)
-	}
-	s := &Sink{
-		URL: "http://" + listener.Addr().String(), base: base, arrivals: make([]atomic.Int64, most),
-		full: make(chan struct{}, 1), served: make(chan error, 1),
-	}
-	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	go func() { s.served <- s.server.Serve(listener) }() // ended and joined by Close
-	return s, nil
-}
-
-// Close ends the sink and its connections, and waits for it.
-func (s *Sink) Close() error {
-	err := s.server.Close()
-	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	s := &Sink{base: base, arrivals: make([]atomic.Int64, most), full: make(chan struct{}, 1)}
+	var err error
+	s.Server, err = loopback.Open(ctx, s)
+	return s, err
 }
 
 // Verify sets the check of what comes from now on; nil takes everything.
@@ -67,7 +49,8 @@ func (s *Sink) Verify(v Verify) { s.verify.Store(&v) }
 // buffers hold bodies while they are read: one for each request under way.
 var buffers = sync.Pool{New: func() any { return new([4096]byte) }} //nolint:gochecknoglobals // a pool is shared by nature
 
-// ServeHTTP notes a body that verifies, and answers 204; it answers 400 to anything else.
+// ServeHTTP notes a body that verifies, and answers 204; it answers 400 to anything else. A path that is a number is added to the body's:
+// so one message can go to several webhooks, and counts once for each.
 func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := time.Since(s.base)
 	buffer, _ := buffers.Get().(*[4096]byte)
@@ -76,7 +59,7 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != io.ErrUnexpectedEOF { //nolint:errorlint // io.ReadFull returns it bare
 		err = fmt.Errorf("a body of at least %d bytes, or none, or a broken one: %w", n, err)
 	} else {
-		err = s.note(at, r.Header, buffer[:n])
+		err = s.note(at, r, buffer[:n])
 	}
 	if err != nil {
 		s.refused.Add(1)
@@ -87,13 +70,16 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Sink) note(at time.Duration, h http.Header, body []byte) error {
+func (s *Sink) note(at time.Duration, r *http.Request, body []byte) error {
 	n, ok := payload.Find(body)
+	if offset, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/")); err == nil && offset > 0 {
+		n += offset
+	}
 	if !ok || n >= len(s.arrivals) {
 		return fmt.Errorf("body %.200q bears no number below %d", body, len(s.arrivals))
 	}
 	if v := s.verify.Load(); v != nil && *v != nil {
-		if err := (*v)(h, body); err != nil {
+		if err := (*v)(r.Header, body); err != nil {
 			return fmt.Errorf("number %d does not verify: %w", n, err)
 		}
 	}
@@ -130,6 +116,24 @@ func (s *Sink) Refused() error {
 	}
 	return nil
 }
+
+// Span returns when the first and the last of the numbers that have come did, counted from base; zeros if none has.
+func (s *Sink) Span() (first, last time.Duration) {
+	for n := range s.arrivals {
+		at, came := s.Arrival(n)
+		if !came {
+			continue
+		}
+		if first == 0 || at < first {
+			first = at
+		}
+		last = max(last, at)
+	}
+	return first, last
+}
+
+// Arrived says how many numbers have come.
+func (s *Sink) Arrived() int { return int(s.unique.Load()) }
 
 // Repeated says how many bodies came again after they had come.
 func (s *Sink) Repeated() int { return int(s.repeated.Load()) }

@@ -109,3 +109,25 @@ func TestSinkRefuses(t *testing.T) {
 		t.Errorf("after a forged body: %v", err)
 	}
 }
+
+// One message goes to two webhooks, whose paths tell its arrivals apart.
+func TestPathsAreAddedToNumbers(t *testing.T) {
+	t.Parallel()
+	s := open(t, 20)
+	if first, last := s.Span(); first != 0 || last != 0 {
+		t.Errorf("nothing has come, between %v and %v", first, last)
+	}
+	for path, want := range map[string]int{"/0": http.StatusNoContent, "/10": http.StatusNoContent, "/20": http.StatusBadRequest} {
+		if got := post(t, s.URL+path, 3); got != want {
+			t.Errorf("number 3 at %s: status %d, want %d", path, got, want)
+		}
+	}
+	one, came := s.Arrival(3)
+	other, cameToo := s.Arrival(13)
+	if !came || !cameToo || s.Arrived() != 2 || s.Repeated() != 0 {
+		t.Errorf("3 came: %v, 13 came: %v, %d in all, %d repeated", came, cameToo, s.Arrived(), s.Repeated())
+	}
+	if first, last := s.Span(); first != min(one, other) || last != max(one, other) {
+		t.Errorf("between %v and %v, want %v and %v", first, last, one, other)
+	}
+}

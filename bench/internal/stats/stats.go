@@ -30,6 +30,24 @@ func (s Spread) String() string {
 	return fmt.Sprintf("%.0f (%.0f..%.0f)", math.Round(s.Median), math.Round(s.Min), math.Round(s.Max))
 }
 
+// Growth is how much larger values are in their last quarter than in the one before, on average, as a share of the latter: 0.1 for a tenth.
+// It is 0 for fewer than four values.
+func Growth(values []float64) float64 {
+	quarter := len(values) / 4
+	if quarter == 0 {
+		return 0
+	}
+	last, before := values[len(values)-quarter:], values[len(values)-2*quarter:len(values)-quarter]
+	return mean(last)/mean(before) - 1
+}
+
+func mean(values []float64) (sum float64) {
+	for _, v := range values {
+		sum += v / float64(len(values))
+	}
+	return sum
+}
+
 // Times are percentiles, right to 3 digits.
 type Times struct{ P50, P90, P99, P999, Max time.Duration }
 

@@ -45,3 +45,15 @@ func TestTimesOf(t *testing.T) {
 	near("p99.9", got.P999, 998*time.Millisecond)
 	near("max", got.Max, 10*time.Minute)
 }
+
+func TestGrowth(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{1, 9, 9}, 0}, {[]float64{7, 7, 2, 3}, 0.5}, {[]float64{9, 9, 9, 1, 3, 4, 2}, -0.5}} {
+		if got := stats.Growth(c.values); got != c.want {
+			t.Errorf("%v: %g, want %g", c.values, got, c.want)
+		}
+	}
+}

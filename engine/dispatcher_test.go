@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// A keptBus keeps what was published, by topic.
+type keptBus struct {
+	ports.Bus
+
+	mu   sync.Mutex
+	kept map[string][]ports.Envelope
+}
+
+func (b *keptBus) Publish(_ context.Context, topic string, envelopes ...ports.Envelope) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept[topic] = append(b.kept[topic], envelopes...)
+	return nil
+}
+
+// A tracingCaller notes which goroutine makes an attempt, and takes a second for it.
+type tracingCaller struct {
+	mu         sync.Mutex
+	goroutines []string
+}
+
+func (c *tracingCaller) Call(context.Context, ports.Request) ports.Reply {
+	stack := make([]byte, 64)
+	name, _, _ := bytes.Cut(stack[:runtime.Stack(stack, false)], []byte(" ["))
+	c.mu.Lock()
+	c.goroutines = append(c.goroutines, string(name))
+	c.mu.Unlock()
+	time.Sleep(time.Second)
+	return ports.Reply{Class: ports.ClassOK, Status: 204}
+}
+
+func tracingDispatcher(t *testing.T, caller ports.Caller) (*dispatcher, *keptBus) {
+	t.Helper()
+	bus := &keptBus{kept: map[string][]ports.Envelope{}}
+	s, err := newSealer(NewKey([KeyBytes]byte{1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWire(bus, s, "test", core.EngineStarted{Engine: "eng_1", Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDispatcher(w, Options{Caller: caller, Logger: slog.New(slog.DiscardHandler)}, func() string { return "env_1" })
+	d.start()
+	return d, bus
+}
+
+// ask hands tasks to the dispatcher as the bus does.
+func ask(t *testing.T, d *dispatcher, bus *keptBus, calls ...int) {
+	t.Helper()
+	tasks := make([]task, len(calls))
+	for i, n := range calls {
+		tasks[i] = task{
+			Call: "call_" + strconv.Itoa(n), Message: "msg_1", Attempt: 1, Lease: 1, StartBy: time.Now().Add(startWithin),
+			URL: "https://receiver.example/", Timeout: time.Minute, Secret: core.NewSecret([core.SecretBytes]byte{1}),
+		}
+	}
+	if err := d.wire.publish(t.Context(), topicTasks, "env_2", tasks); err != nil {
+		t.Fatal(err)
+	}
+	on := d.wire.topic(topicTasks)
+	if err := d.handle(t.Context(), bus.kept[on][len(bus.kept[on])-1]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Attempts that follow each other are made by goroutines that are there already; attempts at the same time each have their own.
+func TestAttemptsShareGoroutines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		caller := &tracingCaller{}
+		d, bus := tracingDispatcher(t, caller)
+		ask(t, d, bus, 1, 2, 3)
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		if len(caller.goroutines) != 3 {
+			t.Fatalf("%d attempts of 3 are under way at once", len(caller.goroutines))
+		}
+		for n := 4; n < 20; n++ {
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			ask(t, d, bus, n)
+		}
+		d.drain(t.Context())
+		used := map[string]struct{}{}
+		for _, g := range caller.goroutines {
+			used[g] = struct{}{}
+		}
+		if len(caller.goroutines) != 19 || len(used) != 3 {
+			t.Errorf("%d attempts were made by %d goroutines, want 19 by 3", len(caller.goroutines), len(used))
+		}
+		if n := len(bus.kept[d.wire.topic(topicOutcomes)]); n < 17 {
+			t.Errorf("%d envelopes of outcomes were published before the drain ended, want at least 17", n)
+		}
+	})
+}

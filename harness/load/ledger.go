@@ -1,0 +1,316 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"posthorn/harness"
+)
+
+// A ledger notes what became of each message: a state for the message, a slot for each webhook that is to hear of it. All of it is
+// allocated at the start. Its methods may be called from many goroutines at once.
+type ledger struct {
+	run       string
+	pace      Pace
+	companies int
+	fan       int  // webhooks that hear of one message
+	routed    bool // a company's webhooks have paths of their own
+	faults    Faults
+	seed      uint64
+	attempts  int // of a call, 0 if not known
+
+	mu      sync.Mutex
+	start   time.Time
+	states  []state // of messages
+	slots   []slot  // of message n: fan of them, from n*fan
+	struck  []uint8 // by which fault a message is struck
+	aliases map[string]int
+	paths   map[string]int // of webhooks, numbered company by company
+	hooks   map[string]int // the same by the sender's ids
+	newest  []int          // the newest message that arrived, by webhook
+
+	open                            int // open counts the slots that are still to come to their end
+	lastAccepted, lastArrived       time.Duration
+	deliveries, repeats, outOfOrder int
+	unchecked                       int
+	accept, arrival, late           *latencies
+	classes                         []*latencies // by fault; the last is without
+	duplicated, bad, strange        Named
+	failures                        Named
+	firstFailure                    error
+	early                           map[string]*[]harness.Delivery // deliveries whose ids may yet be aliases
+
+	counts counts
+	zero   chan struct{} // holds one signal: open has come to 0
+}
+
+// counts are what a sample needs.
+type counts struct{ accepted, refused, expected, arrived int }
+
+type state uint8
+
+const (
+	unsent state = iota
+	accepted
+	refused // or unknown
+)
+
+type slot struct {
+	tries uint16
+	flags uint8
+}
+
+// The flags of a slot.
+const (
+	confirmed  uint8 = 1 << iota // answered with a 2xx
+	duplicated                   // came again after that
+	failing                      // a check failed
+	told                         // the history has it
+	toldRight                    // with the state that it should have
+)
+
+func newLedger(o Options, run string) *ledger {
+	total := o.Pace.Total()
+	l := &ledger{
+		run: run, pace: o.Pace, companies: o.Companies, fan: 1, routed: o.Target.Register != nil, faults: o.Faults, seed: o.Seed,
+		attempts: o.attempts(), states: make([]state, total), aliases: map[string]int{}, paths: map[string]int{}, hooks: map[string]int{},
+		newest: make([]int, o.Companies*o.Webhooks), accept: newLatencies(), arrival: newLatencies(), late: newLatencies(),
+		early: map[string]*[]harness.Delivery{}, zero: make(chan struct{}, 1),
+	}
+	if l.routed {
+		l.fan = o.Webhooks
+	}
+	l.slots, l.struck = make([]slot, total*l.fan), make([]uint8, total)
+	for n := range l.struck {
+		l.struck[n] = uint8(l.faultOf(uint64(n)))
+	}
+	for range len(o.Faults) + 1 {
+		l.classes = append(l.classes, newLatencies())
+	}
+	return l
+}
+
+// id is the one that message n is given.
+func (l *ledger) id(n int) string { return fmt.Sprintf("%s-%07d", l.run, n) }
+
+// number finds the message of an id. The caller holds the lock.
+func (l *ledger) number(id string) (n int, ok bool) {
+	if n, ok = l.own(id); ok {
+		return n, true
+	}
+	n, ok = l.aliases[id]
+	return n, ok
+}
+
+// own reads an id that this run has given.
+func (l *ledger) own(id string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(id, l.run+"-")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n >= 0 && n < len(l.states)
+}
+
+// fault is the index of what strikes a delivery's message, by its number, or by its text if the sender has given it.
+func (l *ledger) fault(id string) int {
+	if n, ok := l.own(id); ok {
+		return l.faultOf(uint64(n))
+	}
+	var key uint64
+	for _, b := range []byte(id) {
+		key = mix(key ^ uint64(b))
+	}
+	return l.faultOf(key)
+}
+
+// faultOf is len(faults) for none.
+func (l *ledger) faultOf(key uint64) int {
+	if f := l.faults.pick(l.seed, key); f >= 0 {
+		return f
+	}
+	return len(l.faults)
+}
+
+// begin says when the first message is due.
+func (l *ledger) begin(start time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.start = start
+}
+
+// triggered notes what became of a trigger that was due, made and answered at those times.
+func (l *ledger) triggered(n int, due, made, answered time.Time, id string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.late.add(made.Sub(due))
+	if err != nil {
+		l.states[n] = refused
+		l.counts.refused++
+		l.failures.add(l.id(n))
+		if l.firstFailure == nil {
+			l.firstFailure = err
+		}
+		return
+	}
+	l.states[n] = accepted
+	l.counts.accepted++
+	l.counts.expected += l.fan
+	l.accept.add(answered.Sub(due))
+	l.lastAccepted = max(l.lastAccepted, answered.Sub(l.start))
+	if id != "" && id != l.id(n) {
+		l.alias(id, n)
+	}
+	for i := range l.fan {
+		if !l.ended(n, l.slots[n*l.fan+i]) {
+			l.open++
+		}
+	}
+}
+
+// alias notes the sender's own id for a message, and takes up what came under it already. The caller holds the lock.
+func (l *ledger) alias(id string, n int) {
+	l.aliases[id] = n
+	came := l.early[id]
+	if came == nil {
+		return
+	}
+	delete(l.early, id)
+	for _, d := range *came {
+		l.take(n, d)
+	}
+}
+
+// ended says that nothing more has to come: the last answer was as it should be, or a failing one after so many attempts as the call
+// has; where their number is not known, after the first. The caller holds the lock.
+func (l *ledger) ended(n int, s slot) bool {
+	if s.flags&confirmed != 0 {
+		return true
+	}
+	return l.lastly(n) && s.tries > 0 && int(s.tries) >= l.attempts
+}
+
+// lastly says that the message is struck by every attempt that there is, so that its calls should fail.
+func (l *ledger) lastly(n int) bool {
+	f := int(l.struck[n])
+	if f == len(l.faults) {
+		return false
+	}
+	return l.faults[f].lastly() || l.attempts > 0 && l.faults[f].fails() && l.faults[f].Attempts >= l.attempts
+}
+
+// arrived notes a delivery.
+func (l *ledger) arrived(d harness.Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deliveries++
+	if n, ok := l.number(d.ID); ok {
+		l.take(n, d)
+		return
+	}
+	if d.ID == "" || len(l.early) >= maxEarly {
+		l.strange.add(fmt.Sprintf("%.100q at %s", d.ID, d.Path))
+		return
+	}
+	came := l.early[d.ID]
+	if came == nil {
+		came = new([]harness.Delivery)
+		l.early[d.ID] = came
+	}
+	d.Body, d.Header = nil, nil
+	*came = append(*came, d)
+}
+
+// maxEarly is how many ids may wait to be known.
+const maxEarly = 100_000
+
+// take notes a delivery of message n. The caller holds the lock.
+func (l *ledger) take(n int, d harness.Delivery) {
+	hook, known := l.paths[d.Path]
+	if l.routed && (!known || hook/l.fan != n%l.companies) {
+		l.strange.add(l.id(n) + " at " + d.Path)
+		return
+	}
+	if _, ok := l.own(d.ID); !ok {
+		l.struck[n] = uint8(l.fault(d.ID))
+	}
+	s := &l.slots[n*l.fan+hook%l.fan]
+	before := l.ended(n, *s)
+	if s.tries < math.MaxUint16 {
+		s.tries++
+	}
+	if s.tries == 1 {
+		l.first(n, hook, d)
+	} else {
+		l.repeats++
+	}
+	if d.Duplicate && s.flags&duplicated == 0 {
+		s.flags |= duplicated
+		l.duplicated.add(l.name(n, hook))
+	}
+	switch {
+	case d.Bad() && s.flags&failing == 0:
+		s.flags |= failing
+		l.bad.add(l.name(n, hook))
+	case !d.Bad() && !d.Verified():
+		l.unchecked++
+	}
+	if d.Status >= 200 && d.Status < 300 {
+		s.flags |= confirmed
+	}
+	if l.states[n] == accepted && !before && l.ended(n, *s) {
+		if l.open--; l.open == 0 {
+			signal(l.zero)
+		}
+	}
+}
+
+// first notes the times of a message's first arrival at a webhook.
+func (l *ledger) first(n, hook int, d harness.Delivery) {
+	took := d.At.Sub(l.start) - l.pace.Due(n)
+	l.arrival.add(took)
+	l.classes[l.struck[n]].add(took)
+	l.counts.arrived++
+	l.lastArrived = max(l.lastArrived, d.At.Sub(l.start))
+	if n < l.newest[hook] {
+		l.outOfOrder++
+	}
+	l.newest[hook] = max(n, l.newest[hook])
+}
+
+// name tells a slot to a person: the message's id, and its webhook where there is more than one for it.
+func (l *ledger) name(n, hook int) string {
+	if l.fan == 1 {
+		return l.id(n)
+	}
+	return fmt.Sprintf("%s at /%d", l.id(n), hook)
+}
+
+// drained returns nil when nothing is open, which must not grow any more.
+func (l *ledger) drained(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		open := l.open
+		l.mu.Unlock()
+		if open == 0 {
+			return nil
+		}
+		select {
+		case <-l.zero: // or one left over from before, so look again
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is there already
+	}
+}

@@ -1,0 +1,137 @@
+package load
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"posthorn/harness"
+)
+
+// entrance is the public end of a tunnel to the receiver: another https server that is no more than its proxy.
+func entrance(t *testing.T, to string) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = &http.Transport{DisableKeepAlives: true} // it has no end to close them at
+	s := httptest.NewTLSServer(proxy)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func receive(t *testing.T) *harness.Receiver {
+	t.Helper()
+	return harness.NewReceiver(t)
+}
+
+// The program prints what such programs print, in the background of a shell, and waits.
+func TestTunnel(t *testing.T) {
+	t.Parallel()
+	r := receive(t)
+	public, other := entrance(t, r.URL()), httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	pid := filepath.Join(t.TempDir(), "pid")
+	command := `sleep 60 & echo $! >` + pid + `
+		echo "$URL $ADDR $HOST $PORT"
+		echo "By using this you accept https://www.example.com/website-terms/ (docs: https://localhost:1)." >&2
+		echo "2026-01-01 INF | ` + other.URL + ` |"
+		echo '{"level":"info","url":"` + public.URL + `/"}' >&2
+		wait`
+	tunnel, err := OpenTunnel(t.Context(), command, r, public.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tunnel.URL != public.URL {
+		t.Errorf("found %s, not %s", tunnel.URL, public.URL)
+	}
+	at, _ := url.Parse(r.URL())
+	tunnel.Close()
+	if want := r.URL() + " " + at.Host + " " + at.Hostname() + " " + at.Port(); !strings.HasPrefix(tunnel.said.text(), `"`+want) {
+		t.Errorf("the environment is not %s: %s", want, tunnel.said.text())
+	}
+	raw, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll, late := time.NewTicker(5*time.Millisecond), time.After(10*time.Second)
+	defer poll.Stop()
+	for alive(child) { // its output is closed before it is gone
+		select {
+		case <-poll.C:
+		case <-late:
+			t.Fatal("what the command started is still there")
+		}
+	}
+}
+
+// alive says whether the process runs; one that has ended and that nobody has waited for does not.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestTunnelThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	r := receive(t)
+	if _, err := OpenTunnel(t.Context(), "echo no such account; exit 3", r, http.DefaultClient); err == nil ||
+		!strings.Contains(err.Error(), "it ended\nexit status 3; it said: \"no such account\"; run it by hand") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := OpenTunnel(ctx, "echo https://localhost:1; sleep 60", r, http.DefaultClient); err == nil ||
+		!strings.Contains(err.Error(), "of 1 URLs none led here: context deadline exceeded") {
+		t.Error(err)
+	}
+}
+
+func TestRunThroughATunnel(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, well)
+	// The entrance must stand before the run has a receiver, so it is told where to lead by the command.
+	file := filepath.Join(t.TempDir(), "url")
+	proxy := &httputil.ReverseProxy{Transport: &http.Transport{DisableKeepAlives: true}, Rewrite: func(p *httputil.ProxyRequest) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		to, _ := url.Parse(strings.TrimSpace(string(raw)))
+		p.SetURL(to)
+	}}
+	public := httptest.NewTLSServer(proxy)
+	t.Cleanup(public.Close)
+	trusting, ok := public.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("the client's transport is a %T", public.Client().Transport)
+	}
+	trusting.MaxIdleConnsPerHost = 64
+	s.client = public.Client()
+	o := brief(s.target())
+	o.Pace.Rate, o.Drain, o.TunnelClient, o.Tunnel = 200, time.Minute, public.Client(), "echo $URL >"+file+"; echo your url is: "+public.URL+"; exec sleep 60"
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK || r.Arrived != 40 || r.Strange.Count != 0 || !strings.HasPrefix(s.removed[0], public.URL) {
+		t.Errorf("%v, %v at %v", r.Verdicts, r.Strange, s.removed)
+	}
+}
