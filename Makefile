@@ -33,7 +33,7 @@ VULN    := $(TOOLS)/govulncheck-$(GOVULNCHECK)
 RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${CGO_ENABLED:-1} go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test/short test/crash test/metamorphic lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
+.PHONY: help demo run build test test/short test/crash test/metamorphic test/sabotage lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
 	bench/backlog bench/webhooks bench/history bench/disk bench/fairness bench/overload soak clean FORCE
 
 help: ## List the targets.
@@ -70,6 +70,9 @@ lint: $(LINT) ## Check form and habits with the pinned golangci-lint.
 
 fmt: $(LINT) ## Rewrite the sources in the form that lint asks for.
 	$(LINT) fmt ./...
+
+test/sabotage: ## Break each promise in its ways, and see its test fail (about 10 minutes).
+	go test -run '^TestSabotages$$' -count 1 -timeout 60m -v . -sabotage
 
 check: lint test test/metamorphic vuln ## Run all gates that a change must pass: lint, test, test/metamorphic, vuln.
 

@@ -177,9 +177,8 @@ func TestCallsByTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var invalid *engine.InvalidError
 		_, err = b.CallPage(t.Context(), engine.CallQuery{Company: "42", Until: start.Add(5 * time.Minute), Cursor: newest.Next})
-		if !errors.As(err, &invalid) {
+		if _, invalid := errors.AsType[*engine.InvalidError](err); !invalid {
 			t.Errorf("a cursor beyond Until: %v; want it refused as not of that list", err)
 		}
 		if page, err = b.CallPage(t.Context(), engine.CallQuery{Company: "42", Webhook: "wh_other"}); err != nil || len(page.Items) != 0 {

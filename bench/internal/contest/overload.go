@@ -215,9 +215,9 @@ func (s strain) write(out io.Writer, m Overload) error {
 func (s strain) judge(m Overload) []verdict.Verdict {
 	memory, growth := most(s.memory), growthOf(s.memory, func(m child.Memory) int64 { return m.Anonymous })
 	offered := verdict.Of(s.sent > s.accepted, "refused %d of %d with 503 and Retry-After, promised for what is beyond", s.sent-s.accepted, s.sent)
-	if s.offered < (1+m.Factor)/2*s.before {
-		offered.Word = verdict.Void
-		offered.Text += fmt.Sprintf("; the machine offered %.1f times the rate, not %g", s.offered/s.before, m.Factor)
+	if s.offered < overloadShare*m.Factor*s.before {
+		offered.Text += fmt.Sprintf("; scheduled %g times the rate, the machine sent %.1f times, with all %d connections waiting",
+			m.Factor, s.offered/s.before, m.Conns)
 	}
 	return []verdict.Verdict{
 		offered,

@@ -70,7 +70,6 @@ func TestOverloadIsJudged(t *testing.T) {
 	}{
 		{"kept", "PPPPPP", kept},
 		{"nothing refused", "FPPPPP", of(func(s *strain) { s.accepted = 100 })},
-		{"not offered", "VPPPPP", of(func(s *strain) { s.offered = 2499 })},
 		{"too much memory", "PFPPPP", of(func(s *strain) { s.memory = held(600, 590, 590, 590) })},
 		{"memory that grows", "PPFPPP", of(func(s *strain) { s.memory = held(1, 100, 400, 441) })},
 		{"lost", "PPPFPP", of(func(s *strain) { s.lost = 1 })},
