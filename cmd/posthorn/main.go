@@ -29,6 +29,7 @@ type commandLine struct {
 	Serve      serveCmd      `cmd:"" help:"Run the engine and its HTTP API until SIGTERM or Ctrl-C."`
 	Demo       demoCmd       `cmd:"" help:"Show the whole way of a call in a temporary directory: webhook, candidate, call, history, retry."`
 	Listen     listenCmd     `cmd:"" help:"Receive: print and verify what arrives until Ctrl-C."`
+	Load       loadCmd       `cmd:"" help:"Put an engine, or another sender of webhooks, under load, and judge what arrives."`
 	Webhook    webhookCmd    `cmd:"" help:"Webhooks: who wants to hear of what."`
 	Candidate  candidateCmd  `cmd:"" help:"Candidates: the sample resource."`
 	Message    messageCmd    `cmd:"" help:"Messages: anything else to tell."`

@@ -96,13 +96,13 @@ func TestPickIsByShareAndSeed(t *testing.T) {
 }
 
 func FuzzParseFaults(f *testing.F) {
-	for _, seed := range []string{"status=500:5%,delay=200ms:10%,hang:1%", "reset:0.5%:3", "hang:100%:all", "delay=1h:1e-3%", ":%:", "status=500:5%:9999999"} {
+	for _, seed := range []string{"status=500:5%,delay=200ms:10%,hang:1%", "reset:0.5%:3", "hang:100%:all", "delay=1h:1e-3%", ":%:", "status=500:5%:9999999", "; "} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		faults, err := ParseFaults(text)
 		if err != nil {
-			if parts := strings.Split(err.Error(), "; "); len(parts) < 2 || !strings.Contains(parts[0], "refused: ") {
+			if _, why, ok := strings.Cut(err.Error(), " refused: "); !ok || !strings.Contains(why, "; ") {
 				t.Fatalf("an error of other than three parts: %v", err)
 			}
 			return

@@ -25,7 +25,7 @@ func newTestLedger(t *testing.T, faults string, schedule ...time.Duration) *ledg
 	}
 	l := newLedger(o.withDefaults(), "run")
 	for i := range 4 {
-		l.know("/run/"+strconv.Itoa(i), "hook"+strconv.Itoa(i), i)
+		l.know("/run/"+strconv.Itoa(i), Webhook{ID: "hook" + strconv.Itoa(i)}, i)
 	}
 	l.begin(time.Now().Add(-time.Second))
 	return l
@@ -82,6 +82,22 @@ func TestLedgerNamesWhatWentWrong(t *testing.T) {
 	}
 	if r.judge(nil); r.OK {
 		t.Error("OK")
+	}
+}
+
+// Where a key is known, a delivery without any signature is as bad as one with a wrong one; where none is, it cannot be told.
+func TestLedgerWantsSignatures(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"", "s"} {
+		l := newTestLedger(t, "")
+		l.know("/run/0", Webhook{Secret: secret}, 0)
+		l.testAccept(0, "")
+		plain := came(l.id(0), 0, 204)
+		plain.Signature = harness.Check{}
+		l.arrived(plain)
+		if r := l.result(Generated{}); r.Bad.Count != len(secret) || r.Unchecked != 1-len(secret) {
+			t.Errorf("secret %q: %d bad, %d unchecked", secret, r.Bad.Count, r.Unchecked)
+		}
 	}
 }
 

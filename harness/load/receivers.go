@@ -91,7 +91,7 @@ func (r *receivers) register(ctx context.Context, o Options, l *ledger) error {
 		return r.all[base].Endpoint(path).SetSecret(w.Secret)
 	})
 	for i, w := range hooks {
-		l.know(fmt.Sprintf("/%s/%d", l.run, i), w.ID, i)
+		l.know(fmt.Sprintf("/%s/%d", l.run, i), w, i)
 		if err == nil || made[i] {
 			r.webhooks = append(r.webhooks, w)
 		}
@@ -144,12 +144,13 @@ func each(goroutines, count int, work func(i int) error) error {
 
 func (l *ledger) company(i int) string { return fmt.Sprintf("%s-c%d", l.run, i) }
 
-// know notes where webhook number i is called, and the sender's name for it.
-func (l *ledger) know(path, id string, i int) {
+// know notes where webhook number i is called, the sender's name for it, and that it signs.
+func (l *ledger) know(path string, w Webhook, i int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.paths[path] = i
-	if id != "" {
-		l.hooks[id] = i
+	l.signed = l.signed || w.Secret != ""
+	if w.ID != "" {
+		l.hooks[w.ID] = i
 	}
 }

@@ -36,7 +36,7 @@ type Result struct {
 	Arrival Latency `json:"arrival"`
 
 	// Lost was accepted and never arrived; Unfinished arrived, and was never answered as the faults let it be; Duplicated came again after
-	// a 2xx; Bad failed a check; Strange has no place in the run; Refused was not accepted, or had no answer.
+	// a 2xx; Bad failed a check, or bore no signature though its key is known; Strange has no place in the run; Refused was not accepted, or had no answer.
 	Lost       Named `json:"lost"`
 	Unfinished Named `json:"unfinished"`
 	Duplicated Named `json:"duplicated"`

@@ -23,6 +23,7 @@ type shop struct {
 	client   *http.Client
 	wrong    func(n int) string
 	patience time.Duration // for one answer
+	atOnce   bool          // a trigger is answered when all is told, so that nothing is still to come after the last
 
 	mu      sync.Mutex
 	hooks   map[string][]Webhook
@@ -65,9 +66,14 @@ func (s *shop) unregister(ctx context.Context, w Webhook) error {
 
 func (s *shop) trigger(_ context.Context, m Message) (string, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, w := range s.hooks[m.Company] {
-		s.telling.Go(func() { s.tell(w.URL, m) })
+	hooks := s.hooks[m.Company]
+	s.mu.Unlock()
+	for _, w := range hooks {
+		if s.atOnce {
+			s.tell(w.URL, m)
+		} else {
+			s.telling.Go(func() { s.tell(w.URL, m) })
+		}
 	}
 	return "", nil
 }
@@ -151,8 +157,10 @@ func TestRun(t *testing.T) {
 func TestRunNamesWhatTheSenderDidWrong(t *testing.T) {
 	t.Parallel()
 	wrong := func(n int) string { return map[int]string{17: "lost", 42: "duplicated", 73: "bad"}[n%100] }
-	o := brief(newShop(t, wrong).target())
-	o.Drain = 300 * time.Millisecond
+	s := newShop(t, wrong)
+	s.atOnce = true
+	o := brief(s.target())
+	o.Drain = time.Millisecond
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -204,8 +212,10 @@ func TestRunFindsWhatWasGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := brief(newShop(t, well).target())
-	o.Faults, o.Drain = faults, 300*time.Millisecond
+	s := newShop(t, well)
+	s.atOnce = true
+	o := brief(s.target())
+	o.Faults, o.Drain = faults, time.Millisecond
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
