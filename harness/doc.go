@@ -12,8 +12,8 @@
 // looks. See the example of AwaitID.
 //
 // Signatures are checked by the text of the standards (https://www.standardwebhooks.com for the headers, the "token" member
-// for the body, [HMAC] for senders with a header of their own), and not with the sender's code. The package needs the standard library only and does not import testing, so
-// that it serves senders other than ours and programs other than tests.
+// for the body, [HMAC] for senders with a header of their own), and not with the sender's code. The package needs the standard
+// library only and does not import testing, so that it serves senders other than ours and programs other than tests.
 //
 // Read next: docs/testing.md shows it in five minutes, package harness/script has the same as verbs of test scripts, package
 // harness/control as a JSON API, package harness/load puts a sender under load.

@@ -33,7 +33,11 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.opts.OnDelivery != nil {
 		r.opts.OnDelivery(*d)
 	}
-	a := answer{r: r, e: e, key: key, reply: reply, w: w, req: req}
+	if reply == &r.unscripted {
+		w.WriteHeader(d.Status) // most deliveries of a load run end here
+		return
+	}
+	a := &answer{r: r, e: e, key: key, reply: reply, w: w, req: req}
 	a.give(d)
 }
 

@@ -76,7 +76,7 @@ func TestFailures(t *testing.T) {
 		{"no such id", "receiver hook -id email", `id "email" refused`},
 		{"no such form", "receiver hook -secret s -hmac x", `HMAC "x" refused`},
 		{"bad pattern", "receiver hook\nreply hook -for-body ( 200", "missing closing )"},
-		{"not idle", "receiver hook\nreply hook hang\n! exec post $hook_URL 1ms &\nexpect hook\nunder-way hook 7", "requests are under way, not 7"},
+		{"under way", "receiver hook\nunder-way hook 7", "0 requests are under way, not 7"},
 		{"idle too late", "receiver hook\nawait-idle hook -within 1ms 10s", "0 requests are under way"},
 		{"bad", "receiver hook -secret whsec_b3RoZXI=\nhttp POST $hook_URL 204\naccount hook", "signature missing: there is no webhook-id"},
 		{"status", "receiver hook\nhttp GET $hook_URL 200", "http: status 204, not 200"},
