@@ -87,6 +87,7 @@ func TestSabotages(t *testing.T) {
 	t.Parallel()
 	for _, s := range sabotages(t) {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			broken := s.broken(t)
 			if *sabotaged {
 				s.mustFail(t, overlay(t, broken))

@@ -43,9 +43,10 @@ const (
 	defaultMaxResponse    = 16 << 10
 )
 
-// The pool of idle connections. One host may have as many as the engine's window of 1,024 calls: many webhooks are often one gateway's, and
-// with 64 most connections were closed and dialled again, a quarter of a call's processor time. All hosts together have twice that. There is no limit on busy connections a host: calls that wait for one would use up their
-// timeout, and slow webhooks would harm others on the same host.
+// The pool of idle connections. One host may have as many as the engine's window of 1,024 calls: many webhooks are often one
+// gateway's, and with 64 most connections were closed and dialled again, a quarter of a call's processor time. All hosts together
+// have twice that. There is no limit on busy connections a host: calls that wait for one would use up their timeout, and slow
+// webhooks would harm others on the same host.
 const (
 	maxIdle        = 2048
 	maxIdlePerHost = 1024
