@@ -132,8 +132,10 @@ func (m Isolation) judge(all []scenario) (verdicts []verdict.Verdict) {
 				verdicts = append(verdicts, m.near(s, toArrived, s.calls.arrived.P99, alone.arrived.P99))
 			}
 		}
-		verdicts = append(verdicts, verdict.Of(s.memory.Peak < isolationMemory,
-			"%s: memory %s at the most, promised under %s", s.name, inMiB(s.memory.Peak), inMiB(isolationMemory)))
+		if s.floods == 0 { // beside one, what is resident is mostly tables that the store has mapped; bench/overload judges memory
+			verdicts = append(verdicts, verdict.Of(s.memory.Peak < isolationMemory,
+				"%s: memory %s at the most, promised under %s", s.name, inMiB(s.memory.Peak), inMiB(isolationMemory)))
+		}
 	}
 	return verdicts
 }

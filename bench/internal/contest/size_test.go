@@ -85,7 +85,7 @@ func TestOverloadIsJudged(t *testing.T) {
 func TestFairnessIsJudgedByArrivalAlone(t *testing.T) {
 	t.Parallel()
 	alone := scenario{name: "alone", calls: flat(0, ms, 2*ms, 15*ms)}
-	for carried, want := range map[time.Duration]string{12 * ms: "PPP", 12*ms + 1: "PFP"} {
+	for carried, want := range map[time.Duration]string{12 * ms: "PP", 12*ms + 1: "PF"} {
 		beside := scenario{name: "floods", floods: 3, calls: flat(0, ms, carried, time.Second)}
 		if got := initials((Isolation{Rate: 10, Conns: 4}).judge([]scenario{alone, beside})); got != want {
 			t.Errorf("%v: %s, want %s", carried, got, want)
