@@ -131,7 +131,7 @@ func (j *jobs) backlog(ctx context.Context, job core.CancelJob) (calls []core.Du
 			if d.Seq >= job.Before {
 				continue // requested after the webhook was enabled again
 			}
-			if len(calls) == core.PlanChunk {
+			if len(calls) == core.StepCalls {
 				last = false
 				return nil
 			}

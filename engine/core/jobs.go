@@ -3,7 +3,7 @@ package core
 import "time"
 
 // A Job is work that is too much for one commit. It lies in the rows until it is done, so that a crash only delays it, and is
-// done in steps of at most PlanChunk calls behind live traffic.
+// done in steps of at most StepCalls calls behind live traffic.
 type Job struct {
 	// Name is the job's key.
 	Name string `cbor:"-"`
@@ -36,10 +36,14 @@ type CancelJob struct {
 	Reason  Reason `cbor:"31,keyasint,omitempty"`
 }
 
+// StepCalls is how many calls one step of a job requests or ends at the most: a short turn, so that commands that come meanwhile do not
+// wait long for it.
+const StepCalls = 64
+
 func (s *State) foldPlan(seq uint64, at time.Time, e CallsPlanned) error {
-	for part := 0; part*PlanChunk < len(e.Webhooks); part++ {
+	for part := 0; part*StepCalls < len(e.Webhooks); part++ {
 		name := JobName(seq, part)
-		chunk := e.Webhooks[part*PlanChunk : min(len(e.Webhooks), (part+1)*PlanChunk)]
+		chunk := e.Webhooks[part*StepCalls : min(len(e.Webhooks), (part+1)*StepCalls)]
 		if err := set(s, JobKey(name), func(j *Job) {
 			*j = Job{Name: name, Plan: &PlanJob{MessageRef: e.MessageRef, CreatedAt: StampOf(at), Webhooks: chunk}}
 		}); err != nil {

@@ -65,11 +65,12 @@ func TestJobsOfTheOtherKind(t *testing.T) {
 	}
 }
 
-// TestPlanIsCutIntoJobs: what is planned for later is done in jobs of at most PlanChunk calls, each webhook once.
+// TestPlanIsCutIntoJobs: what is planned for later is done in jobs of at most StepCalls calls, each webhook once.
 func TestPlanIsCutIntoJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const webhooks = 3*PlanChunk + 7
+	const later = 3*StepCalls + 7
+	const webhooks = PlanChunk + later
 	for range webhooks { // in one batch, which is quick
 		d, _, err := w.command("register", []byte(`{"company":"42","url":"https://a.example/","eventTypes":["*"]}`))
 		if err != nil {
@@ -78,8 +79,8 @@ func TestPlanIsCutIntoJobs(t *testing.T) {
 		w.record(d)
 	}
 	w.script(`publish {"company":"42","eventType":"x","data":1}`)
-	if len(w.calls) != PlanChunk || len(w.jobs) != 3 {
-		t.Fatalf("acceptance made %d calls and %d jobs, want %d and 3", len(w.calls), len(w.jobs), PlanChunk)
+	if len(w.calls) != PlanChunk || len(w.jobs) != 4 {
+		t.Fatalf("acceptance made %d calls and %d jobs, want %d and 4", len(w.calls), len(w.jobs), PlanChunk)
 	}
 	for _, name := range w.jobs {
 		before := len(w.calls)
@@ -89,8 +90,8 @@ func TestPlanIsCutIntoJobs(t *testing.T) {
 		}
 		w.record(d)
 		w.flush()
-		if made := len(w.calls) - before; made > PlanChunk {
-			t.Errorf("a job made %d calls, the most is %d", made, PlanChunk)
+		if made := len(w.calls) - before; made > StepCalls {
+			t.Errorf("a job made %d calls, the most is %d", made, StepCalls)
 		}
 	}
 	w.checkCalls(map[named]CallState{})

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// PlanChunk is how many calls one commit plans at the most, and how many one step of a job ends.
+// PlanChunk is how many calls the commit that accepts a message plans at the most; a job plans the rest.
 const PlanChunk = 256
 
 // MaxData is the most bytes of a message's inline data: it leaves room in a body of 512 KiB for a resource of 256 KiB.

@@ -135,7 +135,7 @@ func (w *world) note(r Recorded) {
 	case CallRequested:
 		w.calls = append(w.calls, named{e.Company, e.Call})
 	case CallsPlanned:
-		for part := 0; part*PlanChunk < len(e.Webhooks); part++ {
+		for part := 0; part*StepCalls < len(e.Webhooks); part++ {
 			w.jobs = append(w.jobs, JobName(r.Seq, part))
 		}
 	case WebhookDisabled, WebhookDeleted:
