@@ -105,13 +105,13 @@ bench/isolation: build ## Judge a healthy webhook beside hanging and dead ones (
 bench/idle: build ## Judge memory and processor time of an idle engine (about 90 seconds).
 	go run ./bench idle $(BENCHARGS)
 
-bench/backlog: build ## Judge a restart with 1,000,000 ready calls after as many that have come and gone (about 8 minutes, 4 GB).
+bench/backlog: build ## Judge a restart with 1,000,000 ready calls after as many that have come and gone (about 3 minutes, 2 GB).
 	go run ./bench backlog $(BENCHARGS)
 
 bench/webhooks: build ## Judge memory with 100,000 webhooks, each told one message (about 2 minutes).
 	go run ./bench webhooks $(BENCHARGS)
 
-bench/history: build ## Judge that accepts, calls and pages cost the same at 1,000,000 ended calls as at 100,000 (about 5 minutes, 2 GB).
+bench/history: build ## Judge that accepts, calls and pages cost the same at 1,000,000 ended calls as at 100,000 (about 3 minutes, 1 GB; --most 10000000 takes 15 and 6 GB).
 	go run ./bench history $(BENCHARGS)
 
 bench/disk: ## Measure the bytes on the disk for an ended call (about 2 minutes, 1 GB).
