@@ -23,11 +23,8 @@ type clock struct {
 	read time.Time // when that was, by the monotonic clock
 }
 
-// newClock returns a clock over a wall clock, nil for time.Now.
+// newClock returns a clock over a wall clock.
 func newClock(wall func() time.Time) *clock {
-	if wall == nil {
-		wall = time.Now
-	}
 	return &clock{wall: wall, read: time.Now()}
 }
 

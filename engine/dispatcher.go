@@ -58,7 +58,7 @@ func newDispatcher(w *wire, o Options, newID func() string) *dispatcher {
 	calls, abort := context.WithCancel(context.Background())
 	carry, stopCarry := context.WithCancel(context.Background())
 	return &dispatcher{
-		wire: w, caller: o.Caller, log: o.Logger, userAgent: o.UserAgent, newID: newID, wall: time.Now,
+		wire: w, caller: o.Caller, log: o.Logger, userAgent: o.UserAgent, newID: newID, wall: o.Wall,
 		slots: make(chan struct{}, maxWindow), next: make(chan entered), calls: calls, abort: abort, carry: carry, stopCarry: stopCarry,
 		outcomes: make(chan core.Outcome, maxWindow), running: map[attemptKey]struct{}{},
 	}

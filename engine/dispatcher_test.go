@@ -57,7 +57,7 @@ func tracingDispatcher(t *testing.T, caller ports.Caller) (*dispatcher, *keptBus
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDispatcher(w, Options{Caller: caller, Logger: slog.New(slog.DiscardHandler)}, func() string { return "env_1" })
+	d := newDispatcher(w, Options{Caller: caller, Wall: time.Now, Logger: slog.New(slog.DiscardHandler)}, func() string { return "env_1" })
 	d.start()
 	return d, bus
 }

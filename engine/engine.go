@@ -94,6 +94,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
 	def := core.DefaultPolicy()
 	if o.Defaults.Schedule == nil {
 		o.Defaults.Schedule = def.Schedule

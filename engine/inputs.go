@@ -23,14 +23,14 @@ type inputs struct {
 }
 
 // newInputs draws from random; it is crypto/rand but in tests that must be repeatable.
-func newInputs(random io.Reader) *inputs {
+func newInputs(random io.Reader, clock *clock) *inputs {
 	if random == nil {
 		random = rand.Reader
 	}
 	var seed [32]byte
 	mustRead(random, seed[:])
 	return &inputs{
-		clock: newClock(nil), random: random, entropy: ulid.Monotonic(random, 0),
+		clock: clock, random: random, entropy: ulid.Monotonic(random, 0),
 		jitter: mathrand.New(mathrand.NewChaCha8(seed)), //nolint:gosec // ChaCha8, seeded from random
 	}
 }

@@ -15,6 +15,9 @@ import (
 // expireEvery is how often idempotency keys are looked through; they last for 24 hours.
 const expireEvery = time.Hour
 
+// stepRows is how many jobs are read at once, and how many idempotency keys one step forgets.
+const stepRows = 256
+
 // A jobs runner does what is too much for one commit: rests of plans, the backlog of a webhook that was disabled or deleted, and
 // idempotency keys whose time is over. Each step is a command behind live traffic; a step of every open job in turn. A crash loses
 // nothing: the jobs lie in the rows. It is one goroutine; it ends when its context does.
@@ -83,7 +86,7 @@ func (j *jobs) open(ctx context.Context) ([]core.Job, error) {
 	err := j.store.View(ctx, func(r ports.Reader) error {
 		from, to := core.JobRange()
 		for pair, err := range r.Scan(from, to, false) {
-			if err != nil || len(out) == core.PlanChunk {
+			if err != nil || len(out) == stepRows {
 				return err
 			}
 			job, err := core.ParseJob(pair)
@@ -168,7 +171,7 @@ func (j *jobs) expired(ctx context.Context, from, to []byte) (keys []core.UsedKe
 			if err != nil {
 				return err
 			}
-			if len(keys) == core.PlanChunk {
+			if len(keys) == stepRows {
 				next = slices.Clone(pair.Key)
 				return nil
 			}

@@ -37,10 +37,10 @@ type lanes struct {
 	clock    *clock
 }
 
-func newLanes() *lanes {
+func newLanes(clock *clock) *lanes {
 	return &lanes{
 		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, doubted: map[string]int{}, window: maxWindow,
-		wake: make(chan struct{}, 1), clock: newClock(nil),
+		wake: make(chan struct{}, 1), clock: clock,
 	}
 }
 

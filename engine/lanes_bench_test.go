@@ -25,7 +25,7 @@ type laneBench struct {
 
 func newLaneBench(t rapid.TB) *laneBench {
 	t.Helper()
-	return &laneBench{lanes: newLanes(), t: t, store: memstore.New(), tries: map[string]int{}}
+	return &laneBench{lanes: newLanes(newClock(time.Now)), t: t, store: memstore.New(), tries: map[string]int{}}
 }
 
 // due makes a new due call.

@@ -55,13 +55,12 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	clock := newClock(o.Wall)
 	e := &Engine{
 		store: o.Store, bus: o.Bus, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
-		lanes: newLanes(), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
+		lanes: newLanes(clock), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
-	e.writer = newWriter(o.Store, newInputs(o.Random), e.committed)
-	clock := newClock(o.Wall)
-	e.writer.inputs.clock, e.lanes.clock = clock, clock
+	e.writer = newWriter(o.Store, newInputs(o.Random, clock), e.committed)
 	started, err := e.openEpoch(ctx, sealer)
 	if err != nil {
 		return nil, err
@@ -71,9 +70,8 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	}
 	newID := func() string { return ulid.Make().String() }
 	e.dispatcher = newDispatcher(e.wire, o, newID)
-	e.dispatcher.wall = clock.wall
 	e.dispatcher.rejected, e.dispatcher.dropped = e.rejected, e.news.tell
-	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID, wall: clock.wall}
+	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID, wall: o.Wall}
 	e.jobs = &jobs{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, wake: make(chan struct{}, 1)}
 	return e, nil
 }

@@ -183,10 +183,7 @@ func TestUpdatedWebhookIsCalledWhereItIsNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
-		b.answer(http.StatusInternalServerError)
-		w := b.invoices(engine.NewWebhook{Schedule: []time.Duration{time.Minute, time.Minute}})
-		b.publish(`1`)
-		pass(time.Second)
+		w := b.failedOnce()
 		moved := "https://elsewhere.example/"
 		if _, err := b.UpdateWebhook(context.Background(), engine.WebhookEdit{Company: "42", ID: w.ID, URL: &moved}); err != nil {
 			t.Fatal(err)
@@ -207,10 +204,7 @@ func TestUpdatedWebhookStillGetsWhatItAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := open(t)
 		defer b.close()
-		b.answer(http.StatusInternalServerError)
-		w := b.invoices(engine.NewWebhook{Schedule: []time.Duration{time.Minute, time.Minute}})
-		b.publish(`1`)
-		pass(time.Second)
+		w := b.failedOnce()
 		if _, err := b.UpdateWebhook(context.Background(), engine.WebhookEdit{Company: "42", ID: w.ID, EventTypes: []string{"other.thing"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -218,4 +212,14 @@ func TestUpdatedWebhookStillGetsWhatItAskedFor(t *testing.T) {
 		pass(2 * time.Minute)
 		b.wantStates(map[string]int{"succeeded": 1})
 	})
+}
+
+// failedOnce publishes a message to a new webhook, whose first attempt fails; the next is a minute later.
+func (b *bench) failedOnce() engine.Registered {
+	b.t.Helper()
+	b.answer(http.StatusInternalServerError)
+	w := b.invoices(engine.NewWebhook{Schedule: []time.Duration{time.Minute, time.Minute}})
+	b.publish(`1`)
+	pass(time.Second)
+	return w
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"posthorn/adapters/memstore"
 	"posthorn/engine/core"
@@ -12,7 +13,7 @@ import (
 // A batch that is too large as a whole refuses only the command that is too large by itself.
 func TestOnlyTheLargeCommandIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWriter(memstore.New(), newInputs(nil), func(committed) {})
+	w := newWriter(memstore.New(), newInputs(nil, newClock(time.Now)), func(committed) {})
 	use := func(key string, size int) *command {
 		c := &command{done: make(chan struct{})}
 		c.decide = func(*batch) (core.Decision, error) {

@@ -13,7 +13,7 @@ import (
 
 // newIdleWriter returns a writer over store that does not run yet, so that a test can fill one batch.
 func newIdleWriter(store ports.Store) *writer {
-	return newWriter(store, newInputs(nil), func(committed) {})
+	return newWriter(store, newInputs(nil, newClock(time.Now)), func(committed) {})
 }
 
 // runWriter runs w in the bubble and returns what stops it.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"posthorn/bench/internal/load"
 )
 
 // Serve forwards what is posted to it to the URL to, over at most conns kept connections, until ctx ends. For an empty URL it is itself
@@ -20,7 +22,7 @@ func Serve(ctx context.Context, out io.Writer, to string, conns int) error {
 	if err != nil {
 		return fmt.Errorf("forward: %w", err)
 	}
-	transport := &http.Transport{MaxIdleConns: conns, MaxIdleConnsPerHost: conns, DisableCompression: true}
+	transport := load.NewTransport(conns)
 	defer transport.CloseIdleConnections()
 	server := &http.Server{Handler: handler(transport, to), ReadHeaderTimeout: time.Minute}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // Serve then returns
