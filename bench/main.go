@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -30,7 +31,7 @@ const usage = `usage: bench VERB [flags]
   overload   what is refused, lost and held at four times the sustainable rate
   soak       what an engine holds as time passes, under a mixed load, faults and kills
   crash      kills by SIGKILL under load, and an account of what was lost or repeated
-  forward, serve   the raw forwarder, and an engine that can be looked into, which the others start
+  forward, count, serve   the raw forwarder, a receiver that counts, and an engine that can be looked into, which the others start
 Each verb has -h. All but these run the engine from --binary (make build), over data directories of their own in --dir.
 make bench, bench/VERB, soak and test/crash build it and run them; docs/benchmarks.md says how to read them.
 Exit codes: 0 all that is judged held, 1 it did not, or the run failed or is void, 2 usage.
@@ -60,7 +61,7 @@ func run(ctx context.Context, out, errs io.Writer, args []string) error {
 		_, _ = io.WriteString(errs, usage) // there is nobody else to tell
 		return flag.ErrHelp
 	}
-	if args[0] != "forward" && args[0] != "serve" { // whose output others read
+	if !slices.Contains([]string{"forward", "count", "serve"}, args[0]) { // whose output others read
 		if _, err := fmt.Fprintf(out, "$ go run ./bench %s\n\n", strings.Join(args, " ")); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
@@ -73,7 +74,7 @@ type verb func(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []s
 
 func verbs() map[string]verb {
 	return map[string]verb{
-		"rate": rate, "latency": latency, "isolation": isolation, "idle": idle, "forward": forwarder,
+		"rate": rate, "latency": latency, "isolation": isolation, "idle": idle, "forward": forwarder, "count": counting,
 		"backlog": backlog, "webhooks": webhooks, "history": history, "disk": disk,
 		"fairness": fairness, "overload": overload, "soak": soaking, "serve": serving,
 		"crash": crashes,

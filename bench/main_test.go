@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // TestMain lets the test's own program be what bench starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "forward" || os.Args[1] == "serve") {
+	if len(os.Args) > 1 && slices.Contains([]string{"forward", "count", "serve"}, os.Args[1]) {
 		main()
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/contest"
+	"posthorn/bench/internal/count"
 	"posthorn/bench/internal/forward"
 )
 
@@ -124,6 +125,13 @@ func forwarder(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []s
 		return err
 	}
 	return forward.Serve(ctx, out, *to, *conns)
+}
+
+func counting(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return count.Serve(ctx, out)
 }
 
 // numbers reads a list like 16,64; each is above zero.

@@ -10,8 +10,7 @@ import (
 
 	"posthorn/bench/internal/child"
 	"posthorn/bench/internal/fill"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/verdict"
 )
 
@@ -82,7 +81,7 @@ func (m Backlog) usual(ctx context.Context) (float64, error) {
 // drain prepares the backlog, restarts over it, and waits for its last call.
 func (m Backlog) drain(ctx context.Context) (d drained, err error) {
 	base := time.Now()
-	receiver, err := sink.Open(ctx, base, m.Calls)
+	receiver, err := numbered.Receive(ctx, base, m.Calls)
 	if err != nil {
 		return d, err
 	}
@@ -92,7 +91,7 @@ func (m Backlog) drain(ctx context.Context) (d drained, err error) {
 		return d, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := m.prepare(ctx, DataIn(dir), receiver.URL); err != nil {
+	if err := m.prepare(ctx, DataIn(dir), receiver.URL()); err != nil {
 		return d, err
 	}
 	if d.size, err = SizeOf(dir); err != nil {
@@ -140,7 +139,7 @@ func (m Backlog) prepare(ctx context.Context, data, target string) (err error) {
 		}
 	}
 	publish := func() error {
-		return d.Publish(ctx, load.Numbers{Count: messages}, backlogWebhooks, func(n int) string { return company(n % backlogCompanies) })
+		return d.Publish(ctx, numbered.Numbers{Count: messages}, backlogWebhooks, func(n int) string { return company(n % backlogCompanies) })
 	}
 	if err := publish(); err != nil {
 		return fmt.Errorf("calls that come and go: %w", err)

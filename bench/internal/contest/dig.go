@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
+	"posthorn/harness/load"
 )
 
 const historyPage = 50 // calls on a page, as is the default
@@ -83,25 +82,25 @@ func (d *dig) accept(ctx context.Context) (time.Duration, error) {
 }
 
 func (d *dig) publish(ctx context.Context, company string) error {
-	transport := load.NewTransport(clients)
-	defer transport.CloseIdleConnections()
-	senders, err := load.Posts(transport, d.server.URL+companyPath(company)+"/messages", payload.Message("sample.taken"), clients)
+	client := load.NewClient(clients)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Post(client, d.server.URL+companyPath(company)+"/messages", numbered.Message("sample.taken"))
 	if err != nil {
 		return err
 	}
-	_, err = load.Closed(ctx, time.Now(), load.Numbers{Count: d.Samples}, senders)
+	_, err = numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: d.Samples}, clients, send)
 	return err
 }
 
 // call measures messages of a company with one webhook, called once.
 func (d *dig) call(ctx context.Context) (cpu time.Duration, err error) {
-	receiver, err := sink.Open(ctx, time.Now(), d.Samples)
+	receiver, err := numbered.Receive(ctx, time.Now(), d.Samples)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, receiver.Close()) }()
 	company := "heard-" + strconv.Itoa(d.past.ended) // the receivers of smaller sizes are gone
-	if _, err := d.server.Register(ctx, company, receiver.URL); err != nil {
+	if _, err := d.server.Register(ctx, company, receiver.URL()); err != nil {
 		return 0, err
 	}
 	return d.spent(d.Samples, func() error {

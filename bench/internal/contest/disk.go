@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/fill"
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 )
 
 // Disk measures what an ended call takes on the disk, once the store has merged what it wrote.
@@ -27,14 +27,14 @@ type Disk struct {
 type shape struct {
 	name     string
 	webhooks int
-	make     func(context.Context, *fill.Directory, load.Numbers, int) error
+	make     func(context.Context, *fill.Directory, numbered.Numbers, int) error
 }
 
 func shapes() []shape {
-	message := func(ctx context.Context, d *fill.Directory, numbers load.Numbers, webhooks int) error {
+	message := func(ctx context.Context, d *fill.Directory, numbers numbered.Numbers, webhooks int) error {
 		return d.Publish(ctx, numbers, webhooks, func(int) string { return Company })
 	}
-	candidate := func(ctx context.Context, d *fill.Directory, numbers load.Numbers, webhooks int) error {
+	candidate := func(ctx context.Context, d *fill.Directory, numbers numbered.Numbers, webhooks int) error {
 		return d.Create(ctx, numbers, webhooks, Company)
 	}
 	return []shape{{"a candidate, 1 webhook", 1, candidate}, {"a message, 1 webhook", 1, message}, {"a message, 10 webhooks", 10, message}}
@@ -85,7 +85,7 @@ func (m Disk) once(ctx context.Context, s shape) (t taken, err error) {
 	}
 	_, made := d.Register(ctx, Company, urls("http://127.0.0.1", s.webhooks, 1)...)
 	if made == nil {
-		made = s.make(ctx, d, load.Numbers{Count: m.Calls / s.webhooks}, s.webhooks)
+		made = s.make(ctx, d, numbered.Numbers{Count: m.Calls / s.webhooks}, s.webhooks)
 	}
 	if made == nil {
 		made = d.Settle(ctx)

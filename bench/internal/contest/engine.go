@@ -3,13 +3,8 @@ package contest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 )
 
 // Company is the one that the benchmark's candidates belong to.
@@ -25,31 +20,15 @@ type Posthorn struct {
 func (Posthorn) Name() string { return "posthorn" }
 
 // Start implements Contender: one webhook through the seed's route, and the seed's route for candidates.
-func (p Posthorn) Start(ctx context.Context, sinkURL string, _ int) (Target, error) {
+func (p Posthorn) Start(ctx context.Context, to string, _ int) (Target, error) {
 	s, err := p.Serve(ctx)
 	if err != nil {
 		return Target{}, err
 	}
-	secret, err := s.RegisterSeed(ctx, Company, sinkURL)
+	secret, err := s.RegisterSeed(ctx, Company, to)
 	if err != nil {
 		_, stopped := s.Stop()
 		return Target{}, errors.Join(err, stopped)
 	}
-	verify, err := verifier(secret)
-	if err != nil {
-		_, stopped := s.Stop()
-		return Target{}, errors.Join(err, stopped)
-	}
-	return Target{
-		URL: s.URL + "/candidates", Body: payload.Candidate(Company), Verify: verify, Check: s.Syncs, Stop: s.Stop,
-	}, nil
-}
-
-// verifier checks signatures with the library of those who wrote the standard, and none of our code.
-func verifier(secret string) (sink.Verify, error) {
-	judge, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		return nil, fmt.Errorf("read the secret: %w", err)
-	}
-	return func(h http.Header, body []byte) error { return judge.Verify(body, h) }, nil
+	return Target{URL: s.URL + "/candidates", Body: numbered.Candidate(Company), Secret: secret, Check: s.Syncs, Stop: s.Stop}, nil
 }

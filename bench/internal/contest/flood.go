@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
+	"posthorn/bench/internal/count"
+	"posthorn/bench/internal/numbered"
+	"posthorn/harness/load"
 )
 
 // A flood is a company whose calls come many at once, again as soon as the last of them have been made. Its receiver is a process of its
@@ -28,27 +30,24 @@ func (f *flood) messages() int { return max(1, f.calls/f.webhooks) }
 
 // open starts the receiver and registers the company's webhooks.
 func (f *flood) open(ctx context.Context, s *Server) (err error) {
-	f.server, f.client = s, &http.Client{Transport: load.NewTransport(1)}
-	if f.receiver, err = startForward(ctx); err != nil {
+	f.server, f.client = s, load.NewClient(1)
+	if f.receiver, err = startSelf(ctx, count.ListeningAt, "count"); err != nil {
 		return err
 	}
-	paths := urls(f.receiver.URL, f.webhooks, 1)
-	_, err = load.Closed(ctx, time.Now(), load.Numbers{Count: f.webhooks}, several(func(ctx context.Context, n int) error {
-		_, err := s.Register(ctx, company(0), paths[n])
+	_, err = numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: f.webhooks}, clients, func(ctx context.Context, n int) error {
+		_, err := s.Register(ctx, company(0), f.receiver.URL+"?"+strconv.Itoa(n))
 		return err
-	}))
+	})
 	return err
 }
 
 // pour sends one flood.
 func (f *flood) pour(ctx context.Context) error {
-	numbers := load.Numbers{First: f.sent, Count: f.messages()}
+	numbers := numbered.Numbers{First: f.sent, Count: f.messages()}
 	f.sent += numbers.Count
-	_, err := load.Closed(ctx, time.Now(), numbers, several(func(ctx context.Context, n int) error {
-		body := payload.Message("sample.taken")
-		payload.Number(body, n)
-		return f.server.Publish(ctx, company(0), body)
-	}))
+	_, err := numbered.Closed(ctx, time.Now(), numbers, clients, func(ctx context.Context, n int) error {
+		return f.server.Publish(ctx, company(0), numbered.Set(numbered.Message("sample.taken"), n))
+	})
 	return err
 }
 
@@ -71,7 +70,7 @@ func (f *flood) keep(ctx context.Context) error {
 
 // waiting is how many of its calls have not been made.
 func (f *flood) waiting(ctx context.Context) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.receiver.URL, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.receiver.URL+count.Path, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/fill"
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/verdict"
 )
 
@@ -119,7 +119,7 @@ func (p *past) grow(ctx context.Context, size int) (err error) {
 	for _, until := range []int{size / 2, size} {
 		if n := (until - p.ended) / historyWebhooks; n > 0 {
 			first := p.ended / historyWebhooks
-			err := d.Publish(ctx, load.Numbers{First: first, Count: n}, historyWebhooks, func(int) string { return historyCompany })
+			err := d.Publish(ctx, numbered.Numbers{First: first, Count: n}, historyWebhooks, func(int) string { return historyCompany })
 			if err != nil {
 				return err
 			}

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/verdict"
+	"posthorn/harness/load"
 )
 
 // Idle measures what an engine costs that has nothing to do: fresh from its start, and after work.
@@ -126,21 +125,21 @@ func wait(ctx context.Context, d time.Duration) error {
 // work makes the server deliver count candidates, and lets go of all connections.
 func work(ctx context.Context, s *Server, count int) (err error) {
 	base := time.Now()
-	receiver, err := sink.Open(ctx, base, count)
+	receiver, err := numbered.Receive(ctx, base, count)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, receiver.Close()) }()
-	if _, err := s.RegisterSeed(ctx, Company, receiver.URL); err != nil {
+	if _, err := s.RegisterSeed(ctx, Company, receiver.URL()); err != nil {
 		return err
 	}
-	transport := load.NewTransport(clients)
-	defer transport.CloseIdleConnections()
-	senders, err := load.Posts(transport, s.URL+"/candidates", payload.Candidate(Company), clients)
+	client := load.NewClient(clients)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Post(client, s.URL+"/candidates", numbered.Candidate(Company))
 	if err != nil {
 		return err
 	}
-	if _, err := load.Closed(ctx, base, load.Numbers{Count: count}, senders); err != nil {
+	if _, err := numbered.Closed(ctx, base, numbered.Numbers{Count: count}, clients, send); err != nil {
 		return err
 	}
 	return receiver.Wait(ctx, count)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/stats"
 	"posthorn/bench/internal/verdict"
 )
@@ -88,11 +88,13 @@ func (m Isolation) Run(ctx context.Context, out io.Writer) error {
 func (m Isolation) once(ctx context.Context, t trouble) (scenario, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
-	b := &beside{Posthorn: m.Engine, trouble: t}
+	b, lasts := &beside{Posthorn: m.Engine, trouble: t}, time.Duration(float64(m.Samples)/m.Rate*float64(time.Second))
 	s := scenario{name: t.name}
 	r, err := measure(ctx, b, m.Conns, m.Samples,
-		func(ctx context.Context, base time.Time, numbers load.Numbers, senders []load.Send) (record load.Record, err error) {
-			return b.endure(ctx, base, m.Rate, numbers, senders, &s)
+		func(ctx context.Context, base time.Time, numbers numbered.Numbers, conns int, send numbered.Send) (numbered.Record, error) {
+			return b.endure(ctx, base, lasts, &s, func(ctx context.Context) (numbered.Record, error) {
+				return numbered.Open(ctx, base, numbers, m.Rate, conns, send)
+			})
 		})
 	if err != nil {
 		return s, err

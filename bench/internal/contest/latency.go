@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/stats"
 	"posthorn/bench/internal/verdict"
 )
@@ -106,8 +106,8 @@ func (m Latency) once(ctx context.Context, c Contender, rate float64) (run, erro
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
 	return measure(ctx, c, m.Conns, max(1, int(rate*m.For.Seconds())),
-		func(ctx context.Context, base time.Time, numbers load.Numbers, senders []load.Send) (load.Record, error) {
-			return load.Open(ctx, base, numbers, rate, senders, load.Nap)
+		func(ctx context.Context, base time.Time, numbers numbered.Numbers, conns int, send numbered.Send) (numbered.Record, error) {
+			return numbered.Open(ctx, base, numbers, rate, conns, send)
 		})
 }
 

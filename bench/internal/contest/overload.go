@@ -9,11 +9,10 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/stats"
 	"posthorn/bench/internal/verdict"
+	"posthorn/harness/load"
 )
 
 // Overload measures what an engine does with more than it can: what it refuses and how fast, what memory it takes, and whether all is as
@@ -77,11 +76,11 @@ func (m Overload) once(ctx context.Context) (s strain, err error) {
 	// A generator that is faster than any engine on one machine bounds what is kept count of.
 	const fastest = 50_000
 	o := &overloaded{Overload: m, server: server, base: base, refused: make([]bool, 2*m.Count+int(fastest*m.For.Seconds()))}
-	if o.receiver, err = sink.Open(ctx, base, len(o.refused)); err != nil {
+	if o.receiver, err = numbered.Receive(ctx, base, len(o.refused)); err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, o.receiver.Close()) }()
-	if _, err := server.Register(ctx, Company, o.receiver.URL); err != nil {
+	if _, err := server.Register(ctx, Company, o.receiver.URL()); err != nil {
 		return s, err
 	}
 	err = o.all(ctx, &s)
@@ -93,7 +92,7 @@ type overloaded struct {
 	Overload
 
 	server   *Server
-	receiver *sink.Sink
+	receiver *numbered.Receiver
 	base     time.Time
 	next     int    // the next number
 	refused  []bool // by number
@@ -132,14 +131,14 @@ func (o *overloaded) all(ctx context.Context, s *strain) (err error) {
 
 // steady sends Count requests in a closed loop, and returns how many calls were made a second meanwhile, of whatever was accepted when.
 func (o *overloaded) steady(ctx context.Context) (float64, error) {
-	transport := load.NewTransport(steadyConns)
-	defer transport.CloseIdleConnections()
-	senders, err := load.Posts(transport, o.target(), payload.Message("sample.taken"), steadyConns)
+	client := load.NewClient(steadyConns)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Post(client, o.target(), numbered.Message("sample.taken"))
 	if err != nil {
 		return 0, err
 	}
 	start, arrived := time.Now(), o.receiver.Arrived()
-	if _, err := load.Closed(ctx, o.base, o.take(o.Count), senders); err != nil {
+	if _, err := numbered.Closed(ctx, o.base, o.take(o.Count), steadyConns, send); err != nil {
 		return 0, err
 	}
 	if err := o.receiver.Wait(ctx, arrived+o.Count); err != nil {
@@ -150,17 +149,17 @@ func (o *overloaded) steady(ctx context.Context) (float64, error) {
 
 func (o *overloaded) target() string { return o.server.URL + companyPath(Company) + "/messages" }
 
-func (o *overloaded) take(count int) load.Numbers {
+func (o *overloaded) take(count int) numbered.Numbers {
 	first := o.next
 	o.next += count
-	return load.Numbers{First: first, Count: count}
+	return numbered.Numbers{First: first, Count: count}
 }
 
 // strain is the overload itself.
 func (o *overloaded) strain(ctx context.Context, s *strain) error {
-	transport := load.NewTransport(o.Conns)
-	defer transport.CloseIdleConnections()
-	senders, err := load.Asks(transport, o.target(), payload.Message("sample.taken"), o.Conns, o.answered)
+	client := load.NewClient(o.Conns)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Ask(client, o.target(), numbered.Message("sample.taken"), o.answered)
 	if err != nil {
 		return err
 	}
@@ -168,7 +167,7 @@ func (o *overloaded) strain(ctx context.Context, s *strain) error {
 	s.sent = min(int(rate*o.For.Seconds()), len(o.refused)-2*o.Count)
 	numbers := o.take(s.sent)
 	stop := watch(ctx, o.server.PID, max(o.For/200, 10*time.Millisecond))
-	record, failed := load.Open(ctx, o.base, numbers, rate, senders, load.Nap)
+	record, failed := numbered.Open(ctx, o.base, numbers, rate, o.Conns, send)
 	if s.memory, err = stop(); failed != nil || err != nil {
 		return errors.Join(failed, err)
 	}

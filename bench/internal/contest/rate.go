@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/stats"
 )
 
@@ -57,7 +57,7 @@ func (m Rate) Run(ctx context.Context, out io.Writer, others ...Contender) error
 func (m Rate) once(ctx context.Context, c Contender, into *rates) error {
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
-	r, err := measure(ctx, c, into.conns, m.Count, load.Closed)
+	r, err := measure(ctx, c, into.conns, m.Count, numbered.Closed)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
+	"posthorn/bench/internal/numbered"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,8 +59,8 @@ type stub func(*Target)
 
 func (stub) Name() string { return "stub" }
 
-func (change stub) Start(_ context.Context, sinkURL string, _ int) (Target, error) {
-	t := Target{URL: sinkURL, Body: payload.Delivered(), Stop: func() (child.Usage, error) { return child.Usage{}, nil }}
+func (change stub) Start(_ context.Context, to string, _ int) (Target, error) {
+	t := Target{URL: to, Body: numbered.Delivered(), Stop: func() (child.Usage, error) { return child.Usage{}, nil }}
 	change(&t)
 	return t, nil
 }
@@ -71,7 +70,7 @@ func TestMeasure(t *testing.T) {
 	checked := stub(func(t *Target) {
 		t.Check = func() (string, error) { return "all is well", nil }
 	})
-	r, err := measure(t.Context(), checked, 2, 50, load.Closed)
+	r, err := measure(t.Context(), checked, 2, 50, numbered.Closed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,13 +89,14 @@ func TestMeasureFails(t *testing.T) {
 	wrong := errors.New("wrong")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for name, change := range map[string]stub{
-		"refused": func(t *Target) { t.Verify = func(http.Header, []byte) error { return wrong } },
-		"checked": func(t *Target) { t.Check = func() (string, error) { return "", wrong } },
-		"stopped": func(t *Target) { t.Stop = func() (child.Usage, error) { return child.Usage{}, wrong } },
+	for want, change := range map[string]stub{
+		"secret that begins with whsec_ refused":    func(t *Target) { t.Secret = "whsec_no!" },
+		"signature missing: there is no webhook-id": func(t *Target) { t.Secret = "whsec_c2VjcmV0" },
+		"check stub: wrong":                         func(t *Target) { t.Check = func() (string, error) { return "", wrong } },
+		"wrong":                                     func(t *Target) { t.Stop = func() (child.Usage, error) { return child.Usage{}, wrong } },
 	} {
-		if _, err := measure(ctx, change, 2, 10, load.Closed); err == nil || !strings.Contains(err.Error(), "wrong") {
-			t.Errorf("%s: %v", name, err)
+		if _, err := measure(ctx, change, 2, 10, numbered.Closed); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestMeasureEnds(t *testing.T) {
 	defer hole.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err := measure(ctx, stub(func(t *Target) { t.URL = hole.URL }), 2, 10, load.Closed)
+	_, err := measure(ctx, stub(func(t *Target) { t.URL = hole.URL }), 2, 10, numbered.Closed)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "warm stub") {
 		t.Errorf("a contender that delivers nothing: %v", err)
 	}

@@ -7,16 +7,16 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
+	"posthorn/harness/load"
 )
 
 // warming is the number of requests before count that are measured: they open the connections and fill the pools.
 func warming(count int) int { return min(count, 2000) }
 
-// A run is one contender with a sink of its own, measured once.
+// A run is one contender with a receiver of its own, measured once.
 type run struct {
-	record   load.Record
+	record   numbered.Record
 	arrivals []time.Duration // by index in record, from the same base
 	repeated int             // bodies that arrived more than once
 	note     string
@@ -26,15 +26,15 @@ type run struct {
 // measure starts c, warms it, sends count numbered requests by generate, and waits until each has arrived. All of it ends with ctx.
 func measure(
 	ctx context.Context, c Contender, conns, count int,
-	generate func(context.Context, time.Time, load.Numbers, []load.Send) (load.Record, error),
+	generate func(ctx context.Context, base time.Time, numbers numbered.Numbers, conns int, send numbered.Send) (numbered.Record, error),
 ) (r run, err error) {
 	base, warm := time.Now(), warming(count)
-	s, err := sink.Open(ctx, base, warm+count)
+	receiver, err := numbered.Receive(ctx, base, warm+count)
 	if err != nil {
 		return run{}, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	target, err := c.Start(ctx, s.URL, conns)
+	defer func() { err = errors.Join(err, receiver.Close()) }()
+	target, err := c.Start(ctx, receiver.URL(), conns)
 	if err != nil {
 		return run{}, fmt.Errorf("start %s: %w", c.Name(), err)
 	}
@@ -47,29 +47,31 @@ func measure(
 			}
 		}
 	}()
-	s.Verify(target.Verify)
-	transport := load.NewTransport(conns)
-	defer transport.CloseIdleConnections()
-	senders, err := load.Posts(transport, target.URL, target.Body, conns)
+	if err := receiver.SetSecret(target.Secret); err != nil {
+		return run{}, fmt.Errorf("start %s: %w", c.Name(), err)
+	}
+	client := load.NewClient(conns)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Post(client, target.URL, target.Body)
 	if err != nil {
 		return run{}, err
 	}
-	if _, err := load.Closed(ctx, base, load.Numbers{Count: warm}, senders); err != nil {
+	if _, err := numbered.Closed(ctx, base, numbered.Numbers{Count: warm}, conns, send); err != nil {
 		return run{}, fmt.Errorf("warm %s: %w", c.Name(), err)
 	}
-	if err := s.Wait(ctx, warm); err != nil {
+	if err := receiver.Wait(ctx, warm); err != nil {
 		return run{}, fmt.Errorf("warm %s: %w", c.Name(), err)
 	}
-	if r.record, err = generate(ctx, base, load.Numbers{First: warm, Count: count}, senders); err != nil {
+	if r.record, err = generate(ctx, base, numbered.Numbers{First: warm, Count: count}, conns, send); err != nil {
 		return run{}, fmt.Errorf("send to %s: %w", c.Name(), err)
 	}
-	if err := s.Wait(ctx, warm+count); err != nil {
+	if err := receiver.Wait(ctx, warm+count); err != nil {
 		return run{}, fmt.Errorf("drain %s: %w", c.Name(), err)
 	}
-	r.repeated = s.Repeated()
+	r.repeated = receiver.Repeated()
 	r.arrivals = make([]time.Duration, count)
 	for i := range r.arrivals {
-		r.arrivals[i], _ = s.Arrival(warm + i) // Wait has seen them all
+		r.arrivals[i], _ = receiver.Arrival(warm + i) // Wait has seen them all
 	}
 	return r, nil
 }

@@ -17,7 +17,7 @@ import (
 	"strings"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
+	"posthorn/harness/load"
 )
 
 // A Server is `posthorn serve` in a process of its own. Its methods but Stop, Kill and Syncs may be called from many goroutines at once.
@@ -69,7 +69,7 @@ func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	s := &Server{release: release, log: log, client: &http.Client{Transport: load.NewTransport(clients)}}
+	s := &Server{release: release, log: log, client: load.NewClient(clients)}
 	cmd := exec.Command(p.Binary, "serve", "--listen", "127.0.0.1:0", //nolint:gosec,noctx // our own; Stop ends it
 		"--data", DataIn(dir), "--allow-target", "127.0.0.0/8", "--log-format", "json")
 	cmd.Stderr = log

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/hang"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/stats"
+	"posthorn/harness"
 )
 
 // A trouble is what a healthy webhook has beside it.
@@ -42,7 +39,10 @@ type beside struct {
 
 	trouble trouble
 	server  *Server
-	hung    *hang.Receiver
+	hung    *harness.Receiver
+
+	mu   sync.Mutex // guards what follows
+	held int        // the most requests that hung has held at once
 }
 
 func (b *beside) companies() int {
@@ -67,23 +67,19 @@ func (b *beside) calls(n int) (sum int) {
 }
 
 // Start implements Contender: the webhooks are registered, and nobody in trouble has been told anything yet.
-func (b *beside) Start(ctx context.Context, sinkURL string, _ int) (t Target, err error) {
+func (b *beside) Start(ctx context.Context, to string, _ int) (t Target, err error) {
 	if b.server, err = b.Serve(ctx); err != nil {
 		return Target{}, err
 	}
-	if b.hung, err = hang.Open(ctx); err != nil {
+	if b.hung, err = b.hang(ctx); err != nil {
 		_, stopped := b.server.Stop()
 		return Target{}, errors.Join(err, stopped)
 	}
 	t = Target{
-		URL: b.server.URL + companyPath(Company) + "/messages", Body: payload.Message("sample.taken"),
+		URL: b.server.URL + companyPath(Company) + "/messages", Body: numbered.Message("sample.taken"),
 		Check: b.server.Syncs, Stop: b.stop,
 	}
-	secret, err := b.server.Register(ctx, Company, sinkURL)
-	if err == nil {
-		t.Verify, err = verifier(secret)
-	}
-	if err == nil {
+	if t.Secret, err = b.server.Register(ctx, Company, to); err == nil {
 		err = b.register(ctx)
 	}
 	if err != nil {
@@ -104,15 +100,25 @@ func (b *beside) register(ctx context.Context) error {
 	if b.trouble.hanging == 0 {
 		return nil
 	}
-	_, err := load.Closed(ctx, time.Now(), load.Numbers{Count: b.trouble.hanging}, several(func(ctx context.Context, n int) error {
-		_, err := b.server.Register(ctx, company(n%b.companies()), b.hung.URL+"/"+strconv.Itoa(n))
+	_, err := numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: b.trouble.hanging}, clients, func(ctx context.Context, n int) error {
+		_, err := b.server.Register(ctx, company(n%b.companies()), b.hung.URL()+"/"+strconv.Itoa(n))
 		return err
-	}))
+	})
 	return err
 }
 
-// several are as many senders as the server's client has connections.
-func several(send load.Send) []load.Send { return slices.Repeat([]load.Send{send}, clients) }
+// hang starts a receiver that takes every request and answers none until its client gives up.
+func (b *beside) hang(ctx context.Context) (r *harness.Receiver, err error) {
+	r, err = harness.Start(context.WithoutCancel(ctx), harness.Options{Keep: -1, DropBodies: true, OnDelivery: func(harness.Delivery) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.held = max(b.held, r.UnderWay())
+	}})
+	if err == nil {
+		r.Reply(harness.Reply{Fault: harness.Hang, Keep: true})
+	}
+	return r, err
+}
 
 // stop lets go of what hangs first: the engine's own stop waits for its attempts.
 func (b *beside) stop() (child.Usage, error) {
@@ -124,17 +130,16 @@ func (b *beside) stop() (child.Usage, error) {
 	return usage, errors.Join(closed, err)
 }
 
-// endure builds up the trouble, sends the healthy webhook's calls while it lasts, and notes in s what it was like.
+// endure builds up the trouble, lets the healthy webhook be called while it lasts, and notes in s what it was like.
 func (b *beside) endure(
-	ctx context.Context, base time.Time, rate float64, numbers load.Numbers, senders []load.Send, s *scenario,
-) (record load.Record, err error) {
+	ctx context.Context, base time.Time, lasts time.Duration, s *scenario, healthy func(context.Context) (numbered.Record, error),
+) (record numbered.Record, err error) {
 	first := max(b.trouble.waiting, b.companies()*backlog)
 	if b.trouble.waiting > 0 || b.trouble.hanging > 0 {
-		if _, err := load.Closed(ctx, base, load.Numbers{Count: first}, several(b.tell)); err != nil {
+		if _, err := numbered.Closed(ctx, base, numbered.Numbers{Count: first}, clients, b.tell); err != nil {
 			return record, fmt.Errorf("build up the backlog: %w", err)
 		}
 	}
-	lasts := float64(numbers.Count) / rate
 	var others sync.WaitGroup
 	var fed, came error
 	feeding := 0
@@ -147,13 +152,13 @@ func (b *beside) endure(
 		others.Go(func() { fed = f.keep(flooding) })
 	}
 	if b.trouble.hanging > 0 {
-		feeding = max(1, int(lasts*feedRate))
+		feeding = max(1, int(lasts.Seconds()*feedRate))
 		others.Go(func() {
-			_, fed = load.Open(ctx, base, load.Numbers{First: first, Count: feeding}, feedRate, several(b.tell), load.Nap)
+			_, fed = numbered.Open(ctx, base, numbered.Numbers{First: first, Count: feeding}, feedRate, clients, b.tell)
 		})
 	}
-	others.Go(func() { s.newcomer, came = b.newcomers(ctx, base, max(1, int(lasts*newcomerRate))) })
-	record, err = load.Open(ctx, base, numbers, rate, senders, load.Nap)
+	others.Go(func() { s.newcomer, came = b.newcomers(ctx, base, max(1, int(lasts.Seconds()*newcomerRate))) })
+	record, err = healthy(ctx)
 	var read error
 	s.memory, read = child.MemoryOf(b.server.PID)
 	dry()
@@ -166,28 +171,24 @@ func (b *beside) endure(
 
 // tell publishes the message n, which goes to the companies in turn.
 func (b *beside) tell(ctx context.Context, n int) error {
-	body := payload.Message("sample.taken")
-	payload.Number(body, n)
-	return b.server.Publish(ctx, company(n%b.companies()), body)
+	return b.server.Publish(ctx, company(n%b.companies()), numbered.Set(numbered.Message("sample.taken"), n))
 }
 
 // newcomers registers count webhooks of companies of their own while others are in trouble, publishes a message for each, and
 // returns how long after its acceptance that came.
 func (b *beside) newcomers(ctx context.Context, base time.Time, count int) (t stats.Times, err error) {
-	receiver, err := sink.Open(ctx, base, count)
+	receiver, err := numbered.Receive(ctx, base, count)
 	if err != nil {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, receiver.Close()) }()
-	record, err := load.Open(ctx, base, load.Numbers{Count: count}, newcomerRate, []load.Send{func(ctx context.Context, n int) error {
+	record, err := numbered.Open(ctx, base, numbered.Numbers{Count: count}, newcomerRate, 1, func(ctx context.Context, n int) error {
 		company := "newcomer-" + strconv.Itoa(n)
-		if _, err := b.server.Register(ctx, company, receiver.URL); err != nil {
+		if _, err := b.server.Register(ctx, company, receiver.URL()); err != nil {
 			return err
 		}
-		body := payload.Message("sample.taken")
-		payload.Number(body, n)
-		return b.server.Publish(ctx, company, body)
-	}}, load.Nap)
+		return b.server.Publish(ctx, company, numbered.Set(numbered.Message("sample.taken"), n))
+	})
 	if err != nil {
 		return t, fmt.Errorf("newcomers: %w", err)
 	}
@@ -223,7 +224,9 @@ func (b *beside) witness(ctx context.Context, messages int, s *scenario) error {
 	if want := b.calls(messages); b.companies() > 0 && s.pending != want {
 		return fmt.Errorf("%d calls wait for webhooks in trouble, want all %d: the load was not what it should be", s.pending, want)
 	}
-	if s.held = b.hung.Counts().Most; b.trouble.hanging > 0 && s.held == 0 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.held = b.held; b.trouble.hanging > 0 && s.held == 0 {
 		return fmt.Errorf("none of %d hanging webhooks was called: the load was not what it should be", b.trouble.hanging)
 	}
 	return nil

@@ -9,9 +9,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/child"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 	"posthorn/bench/internal/verdict"
 )
 
@@ -31,7 +29,7 @@ func (m Webhooks) Run(ctx context.Context, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
 	base := time.Now()
-	receiver, err := sink.Open(ctx, base, m.Webhooks)
+	receiver, err := numbered.Receive(ctx, base, m.Webhooks)
 	if err != nil {
 		return err
 	}
@@ -44,7 +42,7 @@ func (m Webhooks) Run(ctx context.Context, out io.Writer) (err error) {
 		_, stopped := s.Stop()
 		err = errors.Join(err, stopped)
 	}()
-	if err := m.register(ctx, s, receiver.URL); err != nil {
+	if err := m.register(ctx, s, receiver.URL()); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
 	registering := time.Since(base)
@@ -77,18 +75,16 @@ func (m Webhooks) Run(ctx context.Context, out io.Writer) (err error) {
 
 // register gives webhook i to company i modulo Companies, at a path that tells it from the company's others.
 func (m Webhooks) register(ctx context.Context, s *Server, target string) error {
-	_, err := load.Closed(ctx, time.Now(), load.Numbers{Count: m.Webhooks}, several(func(ctx context.Context, i int) error {
+	_, err := numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: m.Webhooks}, clients, func(ctx context.Context, i int) error {
 		_, err := s.Register(ctx, company(i%m.Companies), target+"/"+strconv.Itoa(i-i%m.Companies))
 		return err
-	}))
+	})
 	return err
 }
 
 func (m Webhooks) tell(ctx context.Context, s *Server) error {
-	_, err := load.Closed(ctx, time.Now(), load.Numbers{Count: m.Companies}, several(func(ctx context.Context, n int) error {
-		body := payload.Message("sample.taken")
-		payload.Number(body, n)
-		return s.Publish(ctx, company(n), body)
-	}))
+	_, err := numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: m.Companies}, clients, func(ctx context.Context, n int) error {
+		return s.Publish(ctx, company(n), numbered.Set(numbered.Message("sample.taken"), n))
+	})
 	return err
 }

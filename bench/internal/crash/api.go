@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"posthorn/bench/internal/load"
+	"posthorn/harness/load"
 )
 
 // The two companies of a run. Candidates of the first are created by /v1 with an idempotency key, and two webhooks hear of each; those of
@@ -22,16 +22,16 @@ const (
 
 // api speaks HTTP to the server. Its methods may be called from many goroutines at once.
 type api struct {
-	base      string
-	transport *http.Transport
+	base   string
+	client *http.Client
 }
 
 const connections = 256 // kept at the most
 
-func newAPI(base string) *api { return &api{base: base, transport: load.NewTransport(connections)} }
+func newAPI(base string) *api { return &api{base: base, client: load.NewClient(connections)} }
 
 // forget closes the connections to a server that is gone or about to go.
-func (a *api) forget() { a.transport.CloseIdleConnections() }
+func (a *api) forget() { a.client.CloseIdleConnections() }
 
 // ask sends a request once and returns whatever is answered. An error means that there was no whole answer.
 func (a *api) ask(ctx context.Context, method, path, key string, body []byte) (status int, answer []byte, err error) {
@@ -44,7 +44,7 @@ func (a *api) ask(ctx context.Context, method, path, key string, body []byte) (s
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	res, err := a.transport.RoundTrip(req)
+	res, err := a.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

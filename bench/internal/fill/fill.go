@@ -7,13 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
 	"posthorn"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/payload"
+	"posthorn/bench/internal/numbered"
 )
 
 // EventType is that of all messages.
@@ -55,10 +53,9 @@ func (d *Directory) Register(ctx context.Context, company string, urls ...string
 }
 
 // Publish publishes numbered messages, each to the company that company names for its number, with webhooks webhooks.
-func (d *Directory) Publish(ctx context.Context, numbers load.Numbers, webhooks int, company func(n int) string) error {
+func (d *Directory) Publish(ctx context.Context, numbers numbered.Numbers, webhooks int, company func(n int) string) error {
 	send := func(ctx context.Context, n int) error {
-		data := payload.Data()
-		payload.Number(data, n)
+		data := numbered.Set(numbered.Data(), n)
 		_, err := d.engine.Publish(ctx, posthorn.NewMessage{Company: company(n), EventType: EventType, Data: data})
 		return err
 	}
@@ -66,7 +63,7 @@ func (d *Directory) Publish(ctx context.Context, numbers load.Numbers, webhooks 
 }
 
 // Create makes numbered candidates of a company that has webhooks webhooks, as the seed's clients do.
-func (d *Directory) Create(ctx context.Context, numbers load.Numbers, webhooks int, company string) error {
+func (d *Directory) Create(ctx context.Context, numbers numbered.Numbers, webhooks int, company string) error {
 	send := func(ctx context.Context, n int) error {
 		_, err := d.engine.CreateCandidate(ctx, posthorn.NewCandidate{
 			Company: company, Email: "bench-" + strconv.Itoa(n) + "@example.com", FirstName: "Ada", LastName: "Lovelace",
@@ -76,7 +73,7 @@ func (d *Directory) Create(ctx context.Context, numbers load.Numbers, webhooks i
 	return d.send(ctx, numbers, webhooks, send)
 }
 
-func (d *Directory) send(ctx context.Context, numbers load.Numbers, webhooks int, send load.Send) error {
+func (d *Directory) send(ctx context.Context, numbers numbered.Numbers, webhooks int, send numbered.Send) error {
 	d.called += numbers.Count * webhooks
 	patient := func(ctx context.Context, n int) error {
 		for {
@@ -91,7 +88,7 @@ func (d *Directory) send(ctx context.Context, numbers load.Numbers, webhooks int
 			}
 		}
 	}
-	_, err := load.Closed(ctx, time.Now(), numbers, slices.Repeat([]load.Send{patient}, publishers))
+	_, err := numbered.Closed(ctx, time.Now(), numbers, publishers, patient)
 	return wrap(err)
 }
 

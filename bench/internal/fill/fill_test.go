@@ -8,7 +8,7 @@ import (
 
 	"posthorn"
 	"posthorn/bench/internal/fill"
-	"posthorn/bench/internal/load"
+	"posthorn/bench/internal/numbered"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,10 +33,10 @@ func TestFill(t *testing.T) {
 		t.Errorf("webhooks %v", ids)
 	}
 	company := func(int) string { return "42" }
-	check(t, d.Publish(t.Context(), load.Numbers{Count: 30}, 2, company), d.Create(t.Context(), load.Numbers{Count: 5}, 2, "42"))
+	check(t, d.Publish(t.Context(), numbered.Numbers{Count: 30}, 2, company), d.Create(t.Context(), numbered.Numbers{Count: 5}, 2, "42"))
 	check(t, d.Settle(t.Context()))
 	d.Hold()
-	check(t, d.Publish(t.Context(), load.Numbers{First: 30, Count: 20}, 2, company), d.Close(t.Context()))
+	check(t, d.Publish(t.Context(), numbered.Numbers{First: 30, Count: 20}, 2, company), d.Close(t.Context()))
 
 	sizes, err := fill.SizesOf(t.Context(), dir)
 	if check(t, err); sizes.Log == 0 || sizes.Rows == 0 || sizes.Vault == 0 {

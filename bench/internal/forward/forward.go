@@ -11,18 +11,16 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"posthorn/bench/internal/load"
 )
 
-// Serve forwards what is posted to it to the URL to, over at most conns kept connections, until ctx ends. For an empty URL it is itself
-// the end: it answers 204, and tells by GET how much was posted. Its first line on out says where it listens; ListeningAt reads it.
+// Serve forwards what is posted to it to the URL to, over at most conns kept connections, until ctx ends. Its first line on out says where
+// it listens; ListeningAt reads it.
 func Serve(ctx context.Context, out io.Writer, to string, conns int) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("forward: %w", err)
 	}
-	transport := load.NewTransport(conns)
+	transport := &http.Transport{MaxIdleConns: conns, MaxIdleConnsPerHost: conns, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	server := &http.Server{Handler: handler(transport, to), ReadHeaderTimeout: time.Minute}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // Serve then returns
@@ -43,9 +41,6 @@ func ListeningAt(line string) (url string, ok bool) {
 }
 
 func handler(transport http.RoundTripper, to string) http.Handler {
-	if to == "" {
-		return counting()
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, err := post(r.Context(), transport, to, r)
 		if err != nil {

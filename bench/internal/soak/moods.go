@@ -2,16 +2,14 @@ package soak
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
-	"posthorn/bench/internal/loopback"
+	"posthorn/harness"
 )
 
 // A mood is how a receiver answers.
-type mood int32
+type mood int
 
 const (
 	well    mood = iota // 204
@@ -19,30 +17,31 @@ const (
 	hanging             // nothing, until its client gives up or the mood changes
 )
 
-// A moody is a receiver that is well, fails and hangs in turn. Its methods may be called from many goroutines at once.
+// A moody is a receiver that is well, fails and hangs in turn. become is for one goroutine, the receiver's methods are for many.
 type moody struct {
-	*loopback.Server
+	*harness.Receiver
 
-	mood   atomic.Int32
-	change atomic.Pointer[chan struct{}] // closed when the mood changes
-	taken  atomic.Int64                  // requests
+	change chan struct{} // closed when the mood changes
 }
 
 func openMoody(ctx context.Context) (*moody, error) {
-	m := new(moody)
-	m.become(well)
-	var err error
-	m.Server, err = loopback.Open(ctx, m)
-	return m, err
+	r, err := harness.Start(context.WithoutCancel(ctx), harness.Options{Keep: -1, DropBodies: true})
+	return &moody{r, make(chan struct{})}, err
 }
 
-// become changes the mood, and lets go of what hangs.
+// become changes the mood, and lets go of what hangs, whose connections are reset.
 func (m *moody) become(next mood) {
-	m.mood.Store(int32(next))
-	changed := make(chan struct{})
-	if last := m.change.Swap(&changed); last != nil {
-		close(*last)
+	last := m.change
+	m.change = make(chan struct{})
+	switch next {
+	case failing:
+		m.Script(harness.Reply{Status: http.StatusInternalServerError, Keep: true})
+	case hanging:
+		m.Script(harness.Reply{Hold: m.change, Fault: harness.Reset, Keep: true})
+	default:
+		m.Script()
 	}
+	close(last)
 }
 
 // swing changes the mood every so often until ctx ends, and then leaves it well.
@@ -58,31 +57,4 @@ func (m *moody) swing(ctx context.Context, every time.Duration) {
 			return
 		}
 	}
-}
-
-// ServeHTTP answers by mood.
-func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	changed := *m.change.Load()
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return
-	}
-	m.taken.Add(1)
-	switch mood(m.mood.Load()) {
-	case failing:
-		http.Error(w, "failing", http.StatusInternalServerError)
-	case hanging:
-		select {
-		case <-r.Context().Done():
-		case <-changed:
-		}
-		panic(http.ErrAbortHandler) // returning would answer 200
-	default:
-		w.WriteHeader(http.StatusNoContent)
-	}
-}
-
-// close lets go of what hangs.
-func (m *moody) close() error {
-	m.become(well)
-	return m.Drain()
 }

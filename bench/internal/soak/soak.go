@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/contest"
-	"posthorn/bench/internal/load"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 )
 
 // A Soak is one run.
@@ -44,7 +43,7 @@ type run struct {
 	dir      string
 	base     time.Time
 	count    int // requests
-	receiver *sink.Sink
+	receiver *numbered.Receiver
 	moody    *moody
 	traffic  traffic
 	out      io.Writer
@@ -62,14 +61,14 @@ func (s Soak) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
-	if r.receiver, err = sink.Open(ctx, r.base, wellHooks*r.count); err != nil {
+	if r.receiver, err = numbered.Receive(ctx, r.base, wellHooks*r.count); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.receiver.Close()) }()
 	if r.moody, err = openMoody(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.moody.close()) }()
+	defer func() { err = errors.Join(err, r.moody.Close()) }()
 	server, err := s.Engine.ServeIn(ctx, r.dir)
 	if err != nil {
 		return err
@@ -93,10 +92,10 @@ func (s Soak) Run(ctx context.Context, out io.Writer) (err error) {
 
 func (r *run) register(ctx context.Context, s *contest.Server) error {
 	for c := range companies {
-		hooks := []map[string]any{{"url": r.moody.URL, "eventTypes": []string{"*"}, "timeout": "1s", "schedule": schedule()}}
+		hooks := []map[string]any{{"url": r.moody.URL(), "eventTypes": []string{"*"}, "timeout": "1s", "schedule": schedule()}}
 		for w := range wellHooks {
 			hooks = append(hooks, map[string]any{
-				"url": r.receiver.URL + "/" + strconv.Itoa(w*r.count), "eventTypes": []string{eventType, "candidate.created"},
+				"url": r.receiver.URL() + "/" + strconv.Itoa(w*r.count), "eventTypes": []string{eventType, "candidate.created"},
 			})
 		}
 		for _, h := range hooks {
@@ -130,11 +129,7 @@ func (r *run) all(ctx context.Context) (failed int, err error) {
 			}
 		})
 	}
-	senders := make([]load.Send, conns)
-	for i := range senders {
-		senders[i] = r.traffic.send
-	}
-	_, err = load.Open(during, r.base, load.Numbers{Count: r.count}, r.Rate, senders, load.Nap)
+	_, err = numbered.Open(during, r.base, numbered.Numbers{Count: r.count}, r.Rate, conns, r.traffic.send)
 	over(err)
 	others.Wait()
 	if err != nil {
@@ -207,7 +202,7 @@ func (r *run) look(ctx context.Context) (sample, error) {
 	defer r.mu.Unlock()
 	s, err := look(ctx, r.traffic.server.Load(), r.dir)
 	s.at, s.kills = time.Since(r.base), r.kills
-	s.calls = float64(r.receiver.Arrived()) + float64(r.moody.taken.Load())
+	s.calls = float64(r.receiver.Arrived()) + float64(r.moody.Account().Deliveries)
 	return s, err
 }
 

@@ -10,8 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"posthorn/bench/internal/payload"
-	"posthorn/bench/internal/sink"
+	"posthorn/bench/internal/numbered"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,12 +24,12 @@ func TestMoods(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	defer func() {
-		if err := m.close(); err != nil {
+		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
 	post := func() int {
-		res, err := client.Post(m.URL, "application/json", strings.NewReader("{}"))
+		res, err := client.Post(m.URL(), "application/json", strings.NewReader("{}"))
 		if err != nil {
 			return 0
 		}
@@ -47,12 +46,13 @@ func TestMoods(t *testing.T) {
 	m.become(hanging)
 	hung := make(chan int)
 	go func() { hung <- post() }() // ends with the mood
-	for m.taken.Load() < 3 {
-		select {
-		case got := <-hung:
-			t.Fatalf("hanging: answered %d", got)
-		case <-time.After(time.Millisecond):
-		}
+	if err := m.Await(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-hung:
+		t.Fatalf("hanging: answered %d", got)
+	default:
 	}
 	m.become(well)
 	if got := <-hung; got != 0 {
@@ -63,14 +63,14 @@ func TestMoods(t *testing.T) {
 func TestCandidatesBearTheirNumber(t *testing.T) {
 	t.Parallel()
 	body := candidate(1236)
-	if n, ok := payload.Find(body); !ok || n != 1236 || bytes.Contains(body, []byte("companyId")) {
-		t.Errorf("%s bears %d, %v", body, n, ok)
+	if id := numbered.ID(nil, body); id != "000001236" || bytes.Contains(body, []byte("companyId")) {
+		t.Errorf("%s bears %q", body, id)
 	}
 }
 
 func TestJudgeOfASoak(t *testing.T) {
 	t.Parallel()
-	receiver, err := sink.Open(t.Context(), time.Now(), 1)
+	receiver, err := numbered.Receive(t.Context(), time.Now(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"posthorn/bench/internal/contest"
-	"posthorn/bench/internal/payload"
+	"posthorn/bench/internal/numbered"
 )
 
 const (
@@ -82,18 +82,13 @@ func (t *traffic) once(ctx context.Context, s *contest.Server, n int) error {
 		}
 		return t.read(ctx, s, n, query)
 	default:
-		body := payload.Message(eventType)
-		payload.Number(body, n)
+		body := numbered.Set(numbered.Message(eventType), n)
 		return s.Ask(ctx, http.MethodPost, base+"/messages", key, body, new(json.RawMessage))
 	}
 }
 
-// candidate is a new one, with the number where payload.Find looks for it.
-func candidate(n int) []byte {
-	body := payload.Data() // the same fields
-	payload.Number(body, n)
-	return body
-}
+// candidate is a new one, with its number; the fields are the same.
+func candidate(n int) []byte { return numbered.Set(numbered.Data(), n) }
 
 // read gets a page of the history and keeps its cursor for a later one.
 func (t *traffic) read(ctx context.Context, s *contest.Server, n int, query url.Values) error {

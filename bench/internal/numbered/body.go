@@ -1,10 +1,14 @@
-// Package payload makes the bodies that the benchmark sends, each with its number inside, and finds the number again in
-// what arrives. Read next: package load, which sends them.
-package payload
+// Package numbered is what the benchmark makes of package harness: every body bears a number, so that of each request it is known when it
+// was due, sent, accepted, and when it arrived. It makes the bodies, posts them with the generators of harness/load, and notes their
+// arrivals at a receiver of the harness.
+//
+// Read next: record.go for the requests, receiver.go for the arrivals; package contest, which measures with them.
+package numbered
 
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 )
 
 const (
@@ -42,26 +46,28 @@ func Delivered() []byte {
 	return append(append([]byte(head), token...), tail...)
 }
 
-// Number writes n, from 0 to 999,999,999, over the number in body, a body of this package or a copy of one.
-func Number(body []byte, n int) {
+// Set writes n, from 0 to 999,999,999, over the number in body, a body of this package or a copy of one, and returns body.
+func Set(body []byte, n int) []byte {
 	at := bytes.Index(body, []byte(marker)) + len(marker)
 	for i := at + digits - 1; i >= at; i-- {
 		body[i] = byte('0' + n%10)
 		n /= 10
 	}
+	return body
 }
 
-// Find returns the number in a body that was numbered, and whether there is one.
-func Find(body []byte) (n int, ok bool) {
+// ID is the number in a body, with leading zeros, for harness.Options.ID; empty if it bears none. A pointer into the JSON would do too, but
+// the whole body would be decoded for it.
+func ID(_ http.Header, body []byte) string {
 	at := bytes.Index(body, []byte(marker))
 	if at < 0 || len(body) < at+len(marker)+digits {
-		return 0, false
+		return ""
 	}
-	for _, c := range body[at+len(marker):][:digits] {
+	number := body[at+len(marker):][:digits]
+	for _, c := range number {
 		if c < '0' || c > '9' {
-			return 0, false
+			return ""
 		}
-		n = n*10 + int(c-'0')
 	}
-	return n, true
+	return string(number)
 }

@@ -1,4 +1,4 @@
-package load
+package numbered
 
 import (
 	"bytes"
@@ -8,46 +8,35 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-
-	"posthorn/bench/internal/payload"
+	"sync"
 )
-
-// NewTransport returns a transport that keeps conns connections to the one host that is measured.
-func NewTransport(conns int) *http.Transport {
-	return &http.Transport{MaxIdleConns: conns, MaxIdleConnsPerHost: conns, DisableCompression: true}
-}
 
 // An Answer judges the answer to the request n, whose body has been read: nil lets the run go on. It is called from many goroutines at once.
 type Answer func(n int, res *http.Response, said []byte) error
 
-// Posts returns count senders that post body, numbered, to target by the transport; an answer that is no 2xx ends the run. Each has a
-// body of its own that it writes over.
-func Posts(transport http.RoundTripper, target string, body []byte, count int) ([]Send, error) {
-	return Asks(transport, target, body, count, accepted)
+// Post returns a Send that posts body, numbered, to target over the connections of client; an answer that is no 2xx ends the run.
+func Post(client *http.Client, target string, body []byte) (Send, error) {
+	return Ask(client, target, body, accepted)
 }
 
-// Asks is Posts for who judges the answers.
-func Asks(transport http.RoundTripper, target string, body []byte, count int, answer Answer) ([]Send, error) {
+// Ask is Post for who judges the answers.
+//
+// The client's transport makes the requests, for redirects and cookies are of no use here, and each writes its number over a body that
+// was sent before: the generator shares its processors with what it measures.
+func Ask(client *http.Client, target string, body []byte, answer Answer) (Send, error) {
 	to, err := url.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("post to %q: %w", target, err)
 	}
-	senders := make([]Send, count)
-	for i := range senders {
-		senders[i] = poster(transport, to, slices.Clone(body), answer)
-	}
-	return senders, nil
-}
-
-func poster(transport http.RoundTripper, to *url.URL, body []byte, answer Answer) Send {
 	header := http.Header{"Content-Type": {"application/json"}}
+	bodies := &sync.Pool{New: func() any { b := slices.Clone(body); return &b }}
 	return func(ctx context.Context, n int) error {
-		payload.Number(body, n)
+		b, _ := bodies.Get().(*[]byte) // nothing else is in it
 		req := &http.Request{
 			Method: http.MethodPost, URL: to, Host: to.Host, Header: header,
-			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+			Body: io.NopCloser(bytes.NewReader(Set(*b, n))), ContentLength: int64(len(*b)),
 		}
-		res, err := transport.RoundTrip(req.WithContext(ctx))
+		res, err := client.Transport.RoundTrip(req.WithContext(ctx))
 		if err != nil {
 			return fmt.Errorf("post to %s: %w", to, err)
 		}
@@ -55,8 +44,9 @@ func poster(transport http.RoundTripper, to *url.URL, body []byte, answer Answer
 		if err != nil {
 			return err
 		}
+		bodies.Put(b) // after a failure the transport might still read it
 		return answer(n, res, said)
-	}
+	}, nil
 }
 
 // read takes an answer to its end, so that the connection is kept.
