@@ -21,6 +21,9 @@ SEEDS ?= 200
 KILLS      ?= 20
 CANDIDATES ?= 20000
 
+# Where real brokers are installed, for what is tested and measured over them.
+BROKERS ?= $(CURDIR)/bin/brokers
+
 # The database of vulnerabilities that `make vuln` reads; VULNDB=file:///path is a copy, where vuln.go.dev cannot be reached.
 VULNDB ?= https://vuln.go.dev
 
@@ -33,8 +36,8 @@ VULN    := $(TOOLS)/govulncheck-$(GOVULNCHECK)
 RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${CGO_ENABLED:-1} go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test/short test/crash test/metamorphic test/sabotage lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
-	bench/backlog bench/webhooks bench/history bench/disk bench/fairness bench/overload soak clean FORCE
+.PHONY: help demo run build test test/short test/crash test/fleet test/metamorphic test/sabotage test/transports brokers lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
+	bench/backlog bench/webhooks bench/history bench/disk bench/fairness bench/overload bench/transports soak clean FORCE
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +67,17 @@ test/metamorphic: ## Run SEEDS random lists of commands in every setting: all le
 
 test/crash: build ## Kill the server KILLS times over CANDIDATES candidates, and hold what it tells against what was seen (about a minute).
 	go run ./bench crash --kills $(KILLS) --candidates $(CANDIDATES) $(BENCHARGS)
+
+brokers: ## Install real Kafka and SQS (needs a JDK and Maven) and nats-server into BROKERS, where they are missing.
+	internal/broker/install.sh kafka $(BROKERS)
+	internal/broker/install.sh sqs $(BROKERS)
+	internal/broker/install.sh nats $(BROKERS)
+
+# A test of a broker has the machine for itself: most of them kill it under load.
+test/transports: brokers ## Run over real brokers what `make test` runs over stand-ins (about 10 minutes; also needs redis-server).
+	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -p 1 -timeout 15m ./internal/broker ./adapters/kafka ./adapters/sqs ./adapters/nats
+	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 15m -run '^TestScriptsOverTransports$$/^real' ./cmd/posthorn
+	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 5m -run '^TestOutside$$/^redis$$' .
 
 lint: $(LINT) ## Check form and habits with the pinned golangci-lint.
 	$(LINT) run ./...
@@ -97,8 +111,15 @@ vuln: $(VULN) ## Look for known vulnerabilities in what is called, if the databa
 bench: build ## Measure delivered/s against raw net/http, three interleaved runs (about 3 minutes).
 	go run ./bench rate $(BENCHARGS)
 
+bench/transports: build brokers ## Measure delivered/s over each transport beside Go channels in the same run (about 10 minutes).
+	go run ./bench transports --brokers $(BROKERS) $(BENCHARGS)
+
 bench/latency: build ## Judge accept and arrival at 100/s and 1,000/s, open loop (about 2 minutes).
 	go run ./bench latency $(BENCHARGS)
+
+bench/transports: build ## Measure delivered/s over NATS, Kafka and SQS beside in-process channels, and judge times at 100/s (about 5 minutes; installs brokers).
+	@for kind in nats kafka sqs; do internal/broker/install.sh $$kind bin/brokers || exit 1; done
+	go run ./bench transports $(BENCHARGS)
 
 bench/isolation: build ## Judge a healthy webhook beside hanging and dead ones (about 5 minutes).
 	go run ./bench isolation $(BENCHARGS)

@@ -172,7 +172,7 @@ func TestRootIsLight(t *testing.T) {
 		"github.com/spf13":                         "a command line parser",
 		"github.com/danielgtaylor/huma/v2":         "a web framework",
 		"github.com/IBM/sarama":                    "a broker's client",
-		"github.com/Shopify/sarama":                "a broker's client",
+		"github.com/twmb/franz-go":                 "a broker's client",
 		"github.com/aws":                           "a broker's client",
 		"github.com/nats-io":                       "a broker's client",
 		"github.com/ThreeDotsLabs/watermill-kafka": "a broker's transport",

@@ -77,7 +77,15 @@ func (c *closeCounter) Close() error {
 	return c.Store.Close()
 }
 
-// TestOpenClosesWhatItWasGiven: whatever the reason, a store given to Open is closed when Open fails.
+// An idleBus tells that it was run, which is how a bus is released.
+type idleBus struct {
+	ports.Bus
+	runs int
+}
+
+func (b *idleBus) Run(context.Context) error { b.runs++; return nil }
+
+// TestOpenClosesWhatItWasGiven: whatever the reason, a store and a bus given to Open are released when Open fails.
 func TestOpenClosesWhatItWasGiven(t *testing.T) {
 	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
@@ -91,11 +99,13 @@ func TestOpenClosesWhatItWasGiven(t *testing.T) {
 		"bad target":      {t.Context(), posthorn.Options{Key: key, AllowTargets: []string{"10.0.0.0/8", "http://x"}}, `allowed target "http://x" refused: it is a URL; write`},
 		"no key":          {t.Context(), posthorn.Options{}, "open posthorn: a Store was given but neither Key nor Dir; secrets are sealed under a key; set Options.Key"},
 		"key unreadable":  {t.Context(), posthorn.Options{Dir: keyDir(t, "no key", 0o600)}, "cannot be read; it is 32 bytes in hex or base64; make one"},
+		"nobody calls":    {t.Context(), posthorn.Options{NoDispatch: true}, "open posthorn: NoDispatch is refused: other processes are to make the attempts"},
 		"ended context":   {ended, posthorn.Options{Key: key}, context.Canceled.Error()},
 		"ended, key file": {ended, posthorn.Options{Dir: t.TempDir()}, context.Canceled.Error()},
 	} {
 		store := &closeCounter{Store: memstore.New()}
-		c.options.Store = store
+		bus := &idleBus{}
+		c.options.Store, c.options.Bus = store, bus
 		ph, err := posthorn.Open(c.ctx, c.options)
 		if err == nil {
 			shut(t, ph)
@@ -105,6 +115,9 @@ func TestOpenClosesWhatItWasGiven(t *testing.T) {
 		}
 		if store.closed != 1 {
 			t.Errorf("%s: the store was closed %d times, want once", name, store.closed)
+		}
+		if bus.runs != 1 {
+			t.Errorf("%s: the bus was run %d times, want once, for no time", name, bus.runs)
 		}
 	}
 }

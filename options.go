@@ -28,6 +28,15 @@ type Options struct {
 	Store  ports.Store
 	Bus    ports.Bus
 	Caller ports.Caller
+	// NoDispatch leaves all attempts to dispatchers in other processes: see engine.Dispatcher. It needs a Bus that reaches them, and a Key
+	// that they have too.
+	NoDispatch bool
+	// TopicPrefix begins the names of the Bus's topics; empty means posthorn.
+	TopicPrefix string
+	// Inbox accepts messages and candidates from the Bus's topic inbox; PublishEvents puts every event of the log on its topic events, and
+	// PublishEventPayloads adds messages' data and profiles. They need a Bus that reaches others. docs/inbox.md and docs/events.md have the forms.
+	Inbox                               bool
+	PublishEvents, PublishEventPayloads bool
 
 	// Logger takes what an operator should know; nil discards it.
 	Logger *slog.Logger
@@ -53,19 +62,17 @@ const keyFile = "secret.key"
 func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	out := engine.Options{
 		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key,
-		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent,
+		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent, NoDispatch: o.NoDispatch, TopicPrefix: o.TopicPrefix,
+		Inbox: o.Inbox, PublishEvents: o.PublishEvents, PublishEventPayloads: o.PublishEventPayloads,
 	}
 	if out.Logger == nil {
 		out.Logger = slog.New(slog.DiscardHandler)
 	}
-	targets, err := restycaller.ParseTargets(o.AllowTargets)
+	targets, err := o.check()
 	if err != nil {
 		return out, nil, errors.Join(err, closeStore(o.Store))
 	}
 	if out.Store == nil {
-		if o.Dir == "" {
-			return out, nil, errors.New("open posthorn: neither Dir nor Store was given; events must be kept somewhere; set Options.Dir")
-		}
 		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger}); err != nil {
 			return out, nil, err
 		}
@@ -79,7 +86,7 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		channel := gochannel.New()
 		out.Bus = watermillbus.New(channel, channel, watermillbus.Options{Logger: out.Logger})
 	}
-	if out.Caller != nil {
+	if out.Caller != nil || o.NoDispatch {
 		return out, nil, nil
 	}
 	caller, err := restycaller.New(restycaller.Options{Allow: targets, AllowPrivate: o.AllowPrivateTargets})
@@ -88,6 +95,28 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	}
 	out.Caller = caller
 	return out, caller, nil
+}
+
+// check looks for mistakes before anything is made.
+func (o Options) check() (restycaller.Targets, error) {
+	switch {
+	case o.Store == nil && o.Dir == "":
+		return restycaller.Targets{}, errors.New("open posthorn: neither Dir nor Store was given; events must be kept somewhere; set Options.Dir")
+	case o.NoDispatch && (o.Bus == nil || o.Key == Key{}):
+		return restycaller.Targets{}, errors.New("open posthorn: NoDispatch is refused: other processes are to make the attempts, " +
+			"and need the Bus and the Key; give both")
+	}
+	return restycaller.ParseTargets(o.AllowTargets)
+}
+
+// release ends a bus that no engine has taken over. It has no Close: to run it for no time releases its transport.
+func release(b ports.Bus) error {
+	if b == nil {
+		return nil
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	return b.Run(ended)
 }
 
 func closeStore(s ports.Store) error {

@@ -123,7 +123,7 @@ func (p *Posthorn) Syncs() uint64 {
 func Open(ctx context.Context, o Options) (*Posthorn, error) {
 	built, caller, err := o.build(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, release(o.Bus))
 	}
 	e, err := engine.Open(ctx, built)
 	if err != nil {

@@ -13,12 +13,16 @@ import (
 // CreateCandidate stores a candidate and plans the calls that tell of it, in one commit. It returns an InvalidError, ErrOverloaded or
 // ErrDiskLow with nothing stored.
 func (e *Engine) CreateCandidate(ctx context.Context, n NewCandidate) (Candidate, error) {
+	return e.createCandidate(ctx, routeCandidates, n)
+}
+
+func (e *Engine) createCandidate(ctx context.Context, route string, n NewCandidate) (Candidate, error) {
 	profile, err := n.Check()
 	if err != nil {
 		return Candidate{}, err
 	}
 	var out, kept Candidate
-	use := keyUse{company: n.Company, route: routeCandidates, key: n.IdempotencyKey, content: n}
+	use := keyUse{company: n.Company, route: route, key: n.IdempotencyKey, content: n}
 	err = e.once(ctx, use, profile.Size()+512, &kept, func(b *batch) (core.Decision, error) {
 		webhooks, err := b.webhooks(n.Company)
 		if err != nil {

@@ -90,12 +90,16 @@ func (e *Engine) DeleteWebhook(ctx context.Context, company, id string) error {
 // Publish accepts a message: when it returns nil, the message and the plan of all its calls are on disk. It returns an
 // InvalidError, ErrOverloaded or ErrDiskLow with nothing stored.
 func (e *Engine) Publish(ctx context.Context, n NewMessage) (Message, error) {
+	return e.publish(ctx, routeMessages, n)
+}
+
+func (e *Engine) publish(ctx context.Context, route string, n NewMessage) (Message, error) {
 	n, err := n.Check()
 	if err != nil {
 		return Message{}, err
 	}
 	var out Message
-	use := keyUse{company: n.Company, route: routeMessages, key: n.IdempotencyKey, content: n}
+	use := keyUse{company: n.Company, route: route, key: n.IdempotencyKey, content: n}
 	err = e.once(ctx, use, len(n.Data)+512, &out, func(b *batch) (core.Decision, error) {
 		webhooks, err := b.webhooks(n.Company)
 		if err != nil {

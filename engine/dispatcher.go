@@ -2,98 +2,129 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"posthorn/engine/core"
 	"posthorn/ports"
 )
 
-// A dispatcher makes the attempts that tasks ask for and publishes their outcomes. It holds no state that matters: what it forgets is
-// tasked again when its lease ends.
+// A dispatcher makes the attempts that tasks ask for and publishes their outcomes: beside an engine, or alone in a Dispatcher. It holds
+// no state that matters: what it forgets is tasked again when its lease ends.
 type dispatcher struct {
-	wire      *wire
-	caller    ports.Caller
-	log       *slog.Logger
-	userAgent string
-	newID     func() string
-	wall      func() time.Time
-	rejected  func(topic string, err error)
-	dropped   func() // told when a task is dropped because of the drain
+	wire *wire
+	o    DispatcherOptions
+	own  string // the engine that runs beside it; "" for none
 
-	slots     chan struct{} // as many as the engine's window, so that taking tasks never blocks
+	slots     chan struct{} // as many as attempts may be under way
 	next      chan entered  // hands a task to a worker that has nothing to do
 	workers   sync.WaitGroup
 	calls     context.Context
 	abort     context.CancelFunc // ends the attempts under way
 	carry     context.Context    // outlives calls, so that what was answered in time is also reported
 	stopCarry context.CancelFunc
-	attempts  sync.WaitGroup
-	outcomes  chan core.Outcome
-	gathered  sync.WaitGroup // the goroutine that publishes outcomes
+	attempts  sync.WaitGroup // and the handlers that may begin some
+	gathered  sync.WaitGroup // the goroutines that publish outcomes
 
-	mu      sync.Mutex
-	running map[attemptKey]struct{}
-	drains  bool
-	epoch   uint64
-	aborted int
+	mu       sync.Mutex
+	drains   bool
+	running  map[attemptKey]struct{}
+	epochs   map[string]uint64  // the newest of each engine that was seen
+	outboxes map[string]*outbox // by engine
+	seen     replays
+	sent     map[string]struct{} // envelopes of outcomes on their way to the own engine
 }
 
 type attemptKey struct {
+	engine  string
 	call    string
 	attempt int
 }
 
 // An entered task has been booked and holds a slot.
 type entered struct {
-	task  task
-	epoch uint64
+	task task
+	from origin
 }
 
-func newDispatcher(w *wire, o Options, newID func() string) *dispatcher {
+func (e entered) key() attemptKey { return attemptKey{e.from.engine, e.task.Call, e.task.Attempt} }
+
+// newDispatcher takes options that have their defaults. It starts no goroutine.
+func newDispatcher(w *wire, o DispatcherOptions, own string) *dispatcher {
 	calls, abort := context.WithCancel(context.Background())
 	carry, stopCarry := context.WithCancel(context.Background())
 	return &dispatcher{
-		wire: w, caller: o.Caller, log: o.Logger, userAgent: o.UserAgent, newID: newID, wall: o.Wall,
-		slots: make(chan struct{}, maxWindow), next: make(chan entered), calls: calls, abort: abort, carry: carry, stopCarry: stopCarry,
-		outcomes: make(chan core.Outcome, maxWindow), running: map[attemptKey]struct{}{},
+		wire: w, o: o, own: own,
+		slots: make(chan struct{}, o.Concurrency), next: make(chan entered), calls: calls, abort: abort, carry: carry, stopCarry: stopCarry,
+		running: map[attemptKey]struct{}{}, epochs: map[string]uint64{}, outboxes: map[string]*outbox{}, sent: map[string]struct{}{},
 	}
 }
 
-// start begins publishing outcomes; drain ends it.
-func (d *dispatcher) start() { d.gathered.Go(d.publishOutcomes) }
+// errDraining refuses tasks, so that the bus brings them to somebody else.
+var errDraining = errors.New("the dispatcher is stopping, and takes no more tasks")
 
 // handle takes an envelope of tasks. It acknowledges them when each has a slot, long before they are answered: a transport that waits
 // for acknowledgements must not wait for receivers.
+//
+// Who can write to the topic, and has not the key, gets nothing called or signed by it. What does not open goes to the rejected topic.
+// A recorded envelope that comes again is known here as long as its tasks may be begun; then they are too late. Only another dispatcher,
+// which has not seen it, may within these seconds make the attempts once more: with the same ids and bytes, to the same receivers, and
+// recorded beside the first. That is what a transport that delivers twice can do as well.
 func (d *dispatcher) handle(ctx context.Context, e ports.Envelope) error {
+	if !d.admit() {
+		return errDraining
+	}
+	defer d.attempts.Done()
+	topic := d.wire.tasks()
 	var tasks []task
-	epoch, err := d.wire.read(topicTasks, e, &tasks)
+	from, err := d.wire.read(topic, e, &tasks)
 	if err != nil {
-		d.rejected(topicTasks, err)
-		return d.wire.reject(ctx, topicTasks, e)
+		d.rejected(topic, err)
+		return d.wire.reject(ctx, topic, e)
+	}
+	if !d.remember(e, tasks) {
+		for range tasks {
+			d.dropped(DroppedReplayed)
+		}
+		return nil
 	}
 	for _, t := range tasks {
-		if !d.enter(t, epoch) {
-			continue
-		}
 		select {
 		case d.slots <- struct{}{}:
 		case <-ctx.Done():
-			d.leave(t)
-			d.attempts.Done()
+			d.forget(e) // the bus brings it again
 			return ctx.Err()
 		}
-		d.begin(entered{t, epoch})
+		d.begin(entered{t, from})
 	}
 	return nil
 }
 
-// begin gives a task to a worker that is idle, or to a new one. There are as many as attempts were ever under way at once.
+// admit counts a handler among what a drain waits for, so that it may begin attempts; a drain that has begun admits none.
+func (d *dispatcher) admit() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.drains {
+		return false
+	}
+	d.attempts.Add(1)
+	return true
+}
+
+// begin gives a task that holds a slot to a worker that is idle, or to a new one. There are as many as attempts were ever under way
+// at once.
 func (d *dispatcher) begin(e entered) {
+	if reason := d.enter(e); reason != "" {
+		<-d.slots
+		d.dropped(reason)
+		return
+	}
 	select {
 	case d.next <- e:
 	default:
@@ -105,59 +136,58 @@ func (d *dispatcher) begin(e entered) {
 // which was a fifth of the processor time of an attempt.
 func (d *dispatcher) work(e entered) {
 	for more := true; more; e, more = <-d.next {
-		d.attempt(e.task, e.epoch)
-		d.leave(e.task)
+		d.attempt(e)
+		d.leave(e)
 		<-d.slots
 		d.attempts.Done()
 	}
 }
 
-// enter books a task, or refuses one that is of an older epoch, already running, or too late: the engine tasks it again, or has
-// done so.
-func (d *dispatcher) enter(t task, epoch uint64) bool {
+// enter books a task, or says why it is dropped: the engine tasks it again, or has done so. It is asked when the task has its slot, for it
+// may have waited for that until it was too late.
+func (d *dispatcher) enter(e entered) DropReason {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	k := attemptKey{t.Call, t.Attempt}
-	_, runs := d.running[k]
-	if d.drains {
-		d.aborted++
-		d.dropped()
-		return false
+	if _, runs := d.running[e.key()]; runs {
+		return DroppedRunning
 	}
-	if runs || epoch < d.epoch || d.wall().After(t.StartBy) {
-		return false
+	switch {
+	case e.from.epoch < d.epochs[e.from.engine]:
+		return DroppedOlderEpoch
+	case d.o.Wall().After(e.task.StartBy):
+		return DroppedLate
 	}
-	d.epoch = epoch
-	d.running[k] = struct{}{}
+	d.epochs[e.from.engine] = e.from.epoch
+	d.running[e.key()] = struct{}{}
 	d.attempts.Add(1)
-	return true
+	return ""
 }
 
-func (d *dispatcher) leave(t task) {
+func (d *dispatcher) leave(e entered) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.running, attemptKey{t.Call, t.Attempt})
+	delete(d.running, e.key())
 }
 
 // attempt signs, calls once, and hands on what came of it. An attempt that we ended ourselves has no outcome: whether the receiver took it
 // is unknown, so it is made again.
-func (d *dispatcher) attempt(t task, epoch uint64) {
-	began := d.wall()
+func (d *dispatcher) attempt(e entered) {
+	t, began := e.task, d.o.Wall()
 	reply := d.call(t, began)
 	if d.calls.Err() != nil && reply.Class != ports.ClassOK && reply.Status == 0 {
-		d.mu.Lock()
-		d.aborted++
-		d.mu.Unlock()
 		return
 	}
+	if d.o.Hooks.Attempted != nil {
+		d.o.Hooks.Attempted(AttemptInfo{Engine: e.from.engine, Class: reply.Class, Status: reply.Status, Took: reply.Took})
+	}
 	outcome := core.Outcome{
-		Company: t.Company, Call: t.Call, Attempt: t.Attempt, Lease: t.Lease, Epoch: epoch,
+		Company: t.Company, Call: t.Call, Attempt: t.Attempt, Lease: t.Lease, Epoch: e.from.epoch,
 		StartedAt: began.UTC().Truncate(time.Millisecond), TookMS: reply.Took.Milliseconds(),
 		Class: reply.Class, Error: reply.Error, Status: reply.Status, RetryAfter: reply.RetryAfter,
 		Response: reply.Body, Truncated: reply.Truncated,
 	}
 	select {
-	case d.outcomes <- outcome:
+	case d.outbox(e.from.engine).outcomes <- outcome:
 	case <-d.carry.Done(): // the bus takes nothing any more; the attempt is made again
 	}
 }
@@ -167,19 +197,19 @@ func (d *dispatcher) attempt(t task, epoch uint64) {
 func (d *dispatcher) call(t task, now time.Time) (reply ports.Reply) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.log.Error("the caller panicked", "call", t.Call, "panic", fmt.Sprintf("%.200v", p), "stack", string(debug.Stack()))
-			reply = ports.Reply{Class: ports.ClassInternal, Error: "the attempt was broken off: the caller panicked; the engine's log says where"}
+			d.o.Logger.Error("the caller panicked", "call", t.Call, "panic", fmt.Sprintf("%.200v", p), "stack", string(debug.Stack()))
+			reply = ports.Reply{Class: ports.ClassInternal, Error: "the attempt was broken off: the caller panicked; the dispatcher's log says where"}
 		}
 	}()
 	signature, err := core.Sign(t.Secret, t.Message, now, t.Body)
 	if err != nil {
 		return ports.Reply{Class: ports.ClassInternal, Error: err.Error()}
 	}
-	return d.caller.Call(d.calls, ports.Request{
+	return d.o.Caller.Call(d.calls, ports.Request{
 		URL: t.URL, Body: t.Body, Timeout: t.Timeout,
 		Header: map[string]string{
 			"Content-Type":       "application/json",
-			"User-Agent":         d.userAgent,
+			"User-Agent":         d.o.UserAgent,
 			core.HeaderID:        t.Message,
 			core.HeaderTimestamp: strconv.FormatInt(now.Unix(), 10),
 			core.HeaderSignature: signature,
@@ -187,44 +217,7 @@ func (d *dispatcher) call(t task, now time.Time) (reply ports.Reply) {
 	})
 }
 
-// publishOutcomes gathers what is there, up to what an envelope holds, and publishes it until the transport takes it.
-func (d *dispatcher) publishOutcomes() {
-	for o := range d.outcomes {
-		gather(func() int { return len(d.outcomes) })
-		gathered := append(make([]core.Outcome, 0, min(1+len(d.outcomes), maxGather)), o)
-		for size := len(o.Response); len(gathered) < maxGather && size < maxGatherBytes-maxResponse; {
-			select {
-			case next, ok := <-d.outcomes:
-				if !ok {
-					d.publishAll(gathered)
-					return
-				}
-				gathered = append(gathered, next)
-				size += len(next.Response) + rowBytes/8
-				continue
-			default:
-			}
-			break
-		}
-		d.publishAll(gathered)
-	}
-}
-
-// maxResponse is the most that a Caller keeps of a response body, for sizing envelopes.
-const maxResponse = 16 << 10
-
-func (d *dispatcher) publishAll(outcomes []core.Outcome) {
-	for {
-		err := d.wire.publish(d.carry, topicOutcomes, d.newID(), outcomes)
-		if err == nil || d.carry.Err() != nil {
-			return // an outcome that cannot be carried before the end is lost: its attempt is made again
-		}
-		d.log.Warn("publish outcomes; trying again", "outcomes", len(outcomes), "error", err)
-		pause(d.carry)
-	}
-}
-
-// drain refuses new tasks, waits for the attempts under way until ctx ends, aborts what is left, and publishes every outcome. It is
+// drain takes no more tasks, waits for the attempts under way until ctx ends, aborts what is left, and publishes every outcome. It is
 // called once.
 func (d *dispatcher) drain(ctx context.Context) {
 	d.mu.Lock()
@@ -235,18 +228,28 @@ func (d *dispatcher) drain(ctx context.Context) {
 		time.AfterFunc(leaseMargin, d.stopCarry) // harmless when drain has ended before
 	})
 	defer stop()
+	if b, ok := d.wire.bus.(stoppable); ok {
+		b.StopHandling(d.wire.tasks()) // what comes now goes to others at once
+	}
 	d.attempts.Wait()
 	close(d.next)
 	d.workers.Wait()
-	close(d.outcomes)
+	d.closeOutboxes()
 	d.gathered.Wait()
 	d.abort()
 	d.stopCarry()
 }
 
-// withoutOutcome counts the tasks of a drain that will have no outcome: cut off, or dropped.
-func (d *dispatcher) withoutOutcome() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.aborted
+func (d *dispatcher) dropped(reason DropReason) {
+	if d.o.Hooks.Dropped != nil {
+		d.o.Hooks.Dropped(reason)
+	}
 }
+
+func (d *dispatcher) rejected(topic string, err error) {
+	if d.o.Hooks.Rejected != nil {
+		d.o.Hooks.Rejected(topic, err)
+	}
+}
+
+func newEnvelopeID() string { return ulid.Make().String() }

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"runtime"
 	"strconv"
 	"sync"
@@ -53,13 +52,15 @@ func tracingDispatcher(t *testing.T, caller ports.Caller) (*dispatcher, *keptBus
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWire(bus, s, "test", core.EngineStarted{Engine: "eng_1", Epoch: 1})
+	w, err := newWire(bus, s, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDispatcher(w, Options{Caller: caller, Wall: time.Now, Logger: slog.New(slog.DiscardHandler)}, func() string { return "env_1" })
-	d.start()
-	return d, bus
+	o, err := DispatcherOptions{Bus: bus, Caller: caller}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDispatcher(w, o, ""), bus
 }
 
 // ask hands tasks to the dispatcher as the bus does.
@@ -72,10 +73,10 @@ func ask(t *testing.T, d *dispatcher, bus *keptBus, calls ...int) {
 			URL: "https://receiver.example/", Timeout: time.Minute, Secret: core.NewSecret([core.SecretBytes]byte{1}),
 		}
 	}
-	if err := d.wire.publish(t.Context(), topicTasks, "env_2", tasks); err != nil {
+	on := d.wire.tasks()
+	if err := d.wire.publish(t.Context(), on, origin{"eng_1", 1}, "env_2", tasks); err != nil {
 		t.Fatal(err)
 	}
-	on := d.wire.topic(topicTasks)
 	if err := d.handle(t.Context(), bus.kept[on][len(bus.kept[on])-1]); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestAttemptsShareGoroutines(t *testing.T) {
 		if len(caller.goroutines) != 19 || len(used) != 3 {
 			t.Errorf("%d attempts were made by %d goroutines, want 19 by 3", len(caller.goroutines), len(used))
 		}
-		if n := len(bus.kept[d.wire.topic(topicOutcomes)]); n < 17 {
+		if n := len(bus.kept[d.wire.outcomes("eng_1")]); n < 17 {
 			t.Errorf("%d envelopes of outcomes were published before the drain ended, want at least 17", n)
 		}
 	})

@@ -22,6 +22,8 @@ type Options struct {
 	Caller ports.Caller
 	// Key seals secrets at rest and what travels on the bus. A store opens only under the key that it was made with.
 	Key Key
+	// NoDispatch leaves all attempts to dispatchers elsewhere, which have the same transport, topic prefix and key. Caller is then not used.
+	NoDispatch bool
 
 	// Logger takes what an operator should know; nil discards it. It never gets a secret, a payload or a profile.
 	Logger *slog.Logger
@@ -33,6 +35,11 @@ type Options struct {
 	UserAgent string
 	// TopicPrefix begins the bus's topic names; empty means posthorn.
 	TopicPrefix string
+	// Inbox accepts messages and candidates from the bus's topic inbox, which all engines of a prefix share.
+	Inbox bool
+	// PublishEvents puts every event of the log on the bus's topic events, in order and at least once. It begins with the first; switched on
+	// again, it goes on where it was switched off. PublishEventPayloads adds messages' data and profiles.
+	PublishEvents, PublishEventPayloads bool
 	// Random is where ids, salts, secrets and jitter are drawn from; nil means crypto/rand. A test may give a repeatable one.
 	Random io.Reader
 	// Wall is the wall clock; nil means time.Now. A test may give one that is set forward and back.
@@ -43,7 +50,8 @@ type Options struct {
 type Hooks struct {
 	// Committed is called after every commit, from the writer's goroutine, before the callers get their answers.
 	Committed func(CommitInfo)
-	// Rejected is called for an envelope that cannot be read; it has been kept on the topic's .rejected twin.
+	// Rejected is called for an envelope that cannot be read, or in the inbox never be accepted; it has been kept on the topic's .rejected
+	// twin. The error may show values of the envelope, personal ones too.
 	Rejected func(topic string, err error)
 }
 
@@ -60,7 +68,9 @@ type CommitInfo struct {
 type Engine struct {
 	store    ports.Store
 	bus      ports.Bus
+	checkup  checkup
 	wire     *wire
+	from     origin
 	key      Key
 	defaults Policy
 	log      *slog.Logger
@@ -70,13 +80,17 @@ type Engine struct {
 	lanes      *lanes
 	pump       *pump
 	jobs       *jobs
-	dispatcher *dispatcher
+	dispatcher *dispatcher // nil with NoDispatch
 	news       *news
+	feed       *feed // nil unless events are published
+	takesInbox bool
 
 	stops    atomic.Bool   // the first to set it stops the engine
 	stopping chan struct{} // closed when stopping begins
 	done     chan struct{} // closed when everything has stopped
 	stopErr  error
+	hurried  context.Context // ended by the least patient of those who stop the engine
+	hurry    context.CancelFunc
 
 	stopPump, stopBus context.CancelFunc
 	feeding           sync.WaitGroup // pump and jobs
@@ -88,7 +102,7 @@ type Engine struct {
 
 func (o Options) withDefaults() (Options, error) {
 	switch {
-	case o.Store == nil, o.Bus == nil, o.Caller == nil:
+	case o.Store == nil, o.Bus == nil, o.Caller == nil && !o.NoDispatch:
 		return o, errors.New("open engine: Store, Bus and Caller are required; posthorn.Open gives the usual ones")
 	}
 	if o.Logger == nil {
@@ -105,12 +119,19 @@ func (o Options) withDefaults() (Options, error) {
 		o.Defaults.Timeout = def.Timeout
 	}
 	if o.UserAgent == "" {
-		o.UserAgent = "Posthorn"
-	}
-	if o.TopicPrefix == "" {
-		o.TopicPrefix = "posthorn"
+		o.UserAgent = defaultAgent
 	}
 	return o, nil
+}
+
+const defaultAgent = "Posthorn"
+
+// dispatcher returns the options of the one beside the engine: its pool is as large as the engine's window, so that taking the tasks of
+// this engine alone never blocks.
+func (o Options) dispatcher(rejected func(string, error)) DispatcherOptions {
+	return DispatcherOptions{
+		Caller: o.Caller, Logger: o.Logger, Concurrency: maxWindow, UserAgent: o.UserAgent, Wall: o.Wall, Hooks: DispatchHooks{Rejected: rejected},
+	}
 }
 
 // Ready returns nil while commands are taken, and otherwise why not: ErrDiskLow, ErrClosed, ErrUnknownOutcome, or the bus's error.
@@ -133,11 +154,23 @@ func (e *Engine) Ready(context.Context) error {
 	return nil
 }
 
+// Degraded returns nil while calls are made when they are due, and otherwise why they wait although commands are taken: the transport
+// cannot be reached, or attempts end without an outcome. It goes by itself when the cause does. Ask Ready first.
+func (e *Engine) Degraded(ctx context.Context) error {
+	if err := e.checkup.look(ctx); err != nil {
+		return fmt.Errorf("calls wait: %w; they go on by themselves when it can", err)
+	}
+	return e.lanes.distrust()
+}
+
 // Failed is closed when the engine can no longer write: the process should end, and start again.
 func (e *Engine) Failed() <-chan struct{} { return e.writer.failed }
 
 // ID returns the engine's id, made with its store, and the epoch, which counts its starts.
-func (e *Engine) ID() (string, uint64) { return e.wire.engine, e.wire.epoch }
+func (e *Engine) ID() (string, uint64) { return e.from.engine, e.from.epoch }
+
+// Traffic returns what the engine and the dispatcher beside it have put on the bus since Open.
+func (e *Engine) Traffic() Traffic { return e.wire.traffic() }
 
 func (e *Engine) stopped() bool {
 	select {

@@ -174,8 +174,7 @@ func TestGarbageIsKeptAsideAndNothingIsLost(t *testing.T) {
 			{ID: "engine", Meta: with("posthorn-engine", "other")},
 			{ID: "epoch", Meta: with("posthorn-epoch", "-1")},
 		}
-		for _, name := range []string{"tasks", "outcomes"} {
-			topic := "posthorn." + id + "." + name
+		for _, topic := range []string{"posthorn.tasks", "posthorn." + id + ".outcomes"} {
 			if err := bus.Publish(t.Context(), topic, garbage...); err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -217,6 +218,44 @@ func TestMissingContentEndsTheCall(t *testing.T) {
 		report, err := engine.Verify(t.Context(), disk, memstore.New())
 		if err != nil || report.Count != 2 {
 			t.Errorf("verify = %+v, %v; want the two items missed", report, err)
+		}
+	})
+}
+
+// A strictBus takes no envelope above a size, as a broker does that was not made for us.
+type strictBus struct {
+	ports.Bus
+
+	most int
+}
+
+func (b strictBus) Publish(ctx context.Context, topic string, envelopes ...ports.Envelope) error {
+	for _, e := range envelopes {
+		if len(e.Body) > b.most {
+			return fmt.Errorf("publish %d bytes: %w", len(e.Body), ports.ErrTooLarge)
+		}
+	}
+	return b.Bus.Publish(ctx, topic, envelopes...)
+}
+
+// TestWhatTheTransportNeverTakesEndsItsCall: it would be tried for ever, and with it those that were gathered beside it.
+func TestWhatTheTransportNeverTakesEndsItsCall(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		b := open(t, func(o *engine.Options) { o.Bus = strictBus{o.Bus, 40 << 10} })
+		defer b.close()
+		b.invoices(engine.NewWebhook{})
+		b.answer(http.StatusOK)
+		text := func(size int) string { return `"` + strings.Repeat("x", size) + `"` }
+		for range 4 { // together they are too large, alone they are not
+			b.publish(text(15 << 10))
+		}
+		b.publish(text(60 << 10))
+		b.publish(`1`)
+		pass(time.Minute)
+		b.wantStates(map[string]int{"failed: too large for the transport": 1, "succeeded": 5})
+		if n := len(b.caller.Requests()); n != 5 {
+			t.Errorf("%d attempts were made, want one for each that could be carried", n)
 		}
 	})
 }

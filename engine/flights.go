@@ -20,6 +20,8 @@ type flight struct {
 	begun   time.Time // monotonic
 	expires time.Time // the lease's end, monotonic; zero until the task is built
 	overdue bool
+	// answered says that its outcome is here and waits for its commit: the receiver has room for another.
+	answered bool
 }
 
 // take returns up to most calls to task now, their flights begun. It reads the store only where a lane's window has run empty.
@@ -48,7 +50,7 @@ func (ls *lanes) take(store ports.Store, most int) ([]*flight, error) {
 // takeFrom begins one flight of the lane whose turn it is. A lane that may not fly now stays out of the round until land or unpark
 // puts it back.
 func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, error) {
-	if l.closed || l.flights >= l.limit {
+	if l.closed || l.flights-l.answered >= l.limit {
 		return nil, nil
 	}
 	if l.pace == unproven && l.flights > 0 && ls.held[slow]+ls.held[unproven] >= doubtShare/2 {
@@ -142,7 +144,7 @@ func (ls *lanes) unpark(now time.Time) {
 
 // land ends the flight that an outcome belongs to, whatever its lease: the call has moved on.
 func (ls *lanes) land(o *core.Outcome) {
-	ls.window = maxWindow // the bus carries
+	ls.window, ls.doubt = maxWindow, nil // the bus carries
 	f, ok := ls.flights[o.Call]
 	if !ok || f.attempt != o.Attempt {
 		return
@@ -150,16 +152,41 @@ func (ls *lanes) land(o *core.Outcome) {
 	l := f.lane
 	ls.end(f)
 	delete(l.held, f.Seq)
-	ls.setPace(l, l.learn(o.Class, time.Duration(o.TookMS)*time.Millisecond))
+	ls.setPace(l, l.learn(o.Class, took(o)))
 	now := ls.now()
 	ls.settle(l, now)
 	ls.unpark(now)
 }
 
+// answered lets lanes begin further flights in place of those whose outcomes are about to be committed: a lane's limit is for the receiver,
+// and would else stand still for each sync. What was slow waits for its commit, for the lane is to learn of it first.
+func (ls *lanes) answered(outcomes []core.Outcome) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	now := ls.now()
+	for i := range outcomes {
+		o := &outcomes[i]
+		f, ok := ls.flights[o.Call]
+		if !ok || f.attempt != o.Attempt || f.answered || isSlow(o.Class, took(o)) {
+			continue
+		}
+		f.answered = true
+		f.lane.answered++
+		ls.settle(f.lane, now)
+	}
+	ls.nudge()
+}
+
+// took is how long an attempt took.
+func took(o *core.Outcome) time.Duration { return time.Duration(o.TookMS) * time.Millisecond }
+
 // end takes a flight out of the books; its row stays held.
 func (ls *lanes) end(f *flight) {
 	delete(ls.flights, f.Call)
 	f.lane.flights--
+	if f.answered {
+		f.lane.answered--
+	}
 	ls.hold(f.lane, -1)
 }
 
@@ -214,13 +241,14 @@ func (ls *lanes) lease(f *flight, attempt int, until time.Time) {
 	f.attempt, f.expires, f.Fresh = attempt, until, nil
 }
 
-// lookAfter marks lanes slow that have had an attempt under way for long, and tasks again what has no outcome at its lease's end.
-func (ls *lanes) lookAfter() {
+// lookAfter marks lanes slow that have had an attempt under way for long, and tasks again what has no outcome at its lease's end. It returns
+// how many that were.
+func (ls *lanes) lookAfter() (lost int) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
 	for _, f := range ls.flights {
-		if !f.overdue && now.Sub(f.begun) > slowAnswer {
+		if !f.overdue && !f.answered && now.Sub(f.begun) > slowAnswer {
 			f.overdue = true
 			f.lane.limit = 1
 			ls.setPace(f.lane, slow)
@@ -228,9 +256,27 @@ func (ls *lanes) lookAfter() {
 		if !f.expires.IsZero() && now.After(f.expires) {
 			ls.again(f)
 			ls.window = 1
+			lost++
 		}
 	}
 	ls.unpark(ls.now())
+	return lost
+}
+
+// suspect notes why the window has fallen to a probe, unless an outcome has come meanwhile.
+func (ls *lanes) suspect(cause error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.window < maxWindow {
+		ls.doubt = cause
+	}
+}
+
+// distrust returns why the window is at a probe, nil if it is not.
+func (ls *lanes) distrust() error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.doubt
 }
 
 // underWay counts the flights.

@@ -38,13 +38,14 @@ type lane struct {
 	nextDue time.Time           // when the first row behind the cursor is due, zero for none known
 	closed  bool                // disabled or deleted
 
-	pace    pace
-	limit   int
-	flights int
-	queued  bool      // stands in the round
-	idle    bool      // stands among the idle
-	parked  bool      // waits for its pace's share of the window
-	wakeAt  time.Time // stands among the sleepers for this time
+	pace     pace
+	limit    int // of flights that are not answered
+	flights  int
+	answered int       // flights whose outcomes wait for their commit
+	queued   bool      // stands in the round
+	idle     bool      // stands among the idle
+	parked   bool      // waits for its pace's share of the window
+	wakeAt   time.Time // stands among the sleepers for this time
 }
 
 // An item is a due call and how often its current attempt has been tasked without an outcome.
@@ -146,11 +147,16 @@ func (l *lane) pop() item {
 	return it
 }
 
+// isSlow tells whether an attempt showed a receiver that is slow or hangs.
+func isSlow(class ports.Class, took time.Duration) bool {
+	return class == ports.ClassTimeout || took > slowAnswer
+}
+
 // learn adapts to what an attempt showed: a quick answer widens the lane by one, a timeout or a slow answer narrows it to one, no
 // connection halves it.
 func (l *lane) learn(class ports.Class, took time.Duration) pace {
 	switch {
-	case class == ports.ClassTimeout || took > slowAnswer:
+	case isSlow(class, took):
 		l.limit = 1
 		return slow
 	case class == ports.ClassOK || class == ports.ClassStatus || class == ports.ClassRedirect:

@@ -30,7 +30,8 @@ type lanes struct {
 	doubted  map[string]int // flights of slow and unproven lanes, by company
 	flights  map[string]*flight
 	sleepers sleepers
-	window   int // below maxWindow while the bus is in doubt
+	window   int   // below maxWindow while the bus is in doubt
+	doubt    error // why it is
 	wake     chan struct{}
 	fresh    int // bytes of queued calls that carry their row
 	voided   int // counts commits that may have ended a queued call: what came before has to be read again

@@ -108,6 +108,11 @@ func (b *laneBench) answer(f *flight, class ports.Class, took time.Duration, nex
 	b.committed(told)
 }
 
+// hear tells the lanes of an outcome that waits for its commit.
+func (b *laneBench) hear(f *flight, class ports.Class, took time.Duration) {
+	b.answered([]core.Outcome{{Company: f.Company, Call: f.Call, Attempt: f.attempt, Class: class, TookMS: took.Milliseconds()}})
+}
+
 // quick lands flights at once, with success.
 func (b *laneBench) quick(flights ...*flight) {
 	b.t.Helper()
@@ -139,10 +144,13 @@ func (b *laneBench) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var held [3]int
-	byLane := map[*lane]int{}
+	byLane, answered := map[*lane]int{}, map[*lane]int{}
 	for call, f := range b.flights {
 		held[f.lane.pace]++
 		byLane[f.lane]++
+		if f.answered {
+			answered[f.lane]++
+		}
 		if call != f.Call {
 			b.t.Errorf("flight of %s stands under %s", f.Call, call)
 		}
@@ -163,6 +171,9 @@ func (b *laneBench) check() {
 	for _, l := range b.byHook {
 		for _, it := range l.queue {
 			fresh += freshSize(it.Fresh)
+		}
+		if l.answered != answered[l] {
+			b.t.Errorf("lane %s counts %d answered flights; it has %d", l.webhook, l.answered, answered[l])
 		}
 		if l.flights != byLane[l] || len(l.held) != len(l.queue)+byLane[l] {
 			b.t.Errorf("lane %s counts %d flights and holds %d rows; it has %d flights and %d in its queue",

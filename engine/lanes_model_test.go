@@ -34,6 +34,7 @@ func TestLanesModel(t *testing.T) {
 				"add":    m.addSome,
 				"before": m.addUntold,
 				"take":   m.takeSome,
+				"hear":   m.hearSome,
 				"land":   m.landSome,
 				"pass": func(r *rapid.T) {
 					time.Sleep(time.Duration(rapid.IntRange(0, 3000).Draw(r, "ms")) * time.Millisecond)
@@ -109,6 +110,15 @@ func (m *laneModel) landSome(r *rapid.T) {
 			continue // its lease has ended; that outcome is lost
 		}
 		m.landOne(r, f)
+	}
+}
+
+// hearSome lets outcomes arrive whose commits are yet to come.
+func (m *laneModel) hearSome(r *rapid.T) {
+	for _, f := range m.flying {
+		if rapid.Bool().Draw(r, "hear") {
+			m.hear(f, ports.ClassOK, time.Duration(rapid.SampledFrom([]int{1, 2000}).Draw(r, "took"))*time.Millisecond)
+		}
 	}
 }
 

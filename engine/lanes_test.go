@@ -100,6 +100,41 @@ func TestSlowAnswerNarrowsALaneToOne(t *testing.T) {
 	}
 }
 
+// While a commit is synced its receivers are free. A lane that waited for the sync would leave them, and the processors, idle.
+func TestAnAnsweredFlightMakesRoomBeforeItsCommit(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *laneBench) {
+		b.add("w", 20)
+		first := b.takeAll(100)
+		b.hear(first[0], ports.ClassOK, 0)
+		b.hear(first[0], ports.ClassOK, 0) // the bus may bring it twice
+		b.hear(first[1], ports.ClassStatus, slowAnswer)
+		b.check()
+		second := b.takeAll(100)
+		if len(second) != 2 {
+			b.t.Fatalf("%d flights in the place of 2 that are answered", len(second))
+		}
+		b.hear(first[2], ports.ClassOK, slowAnswer+time.Millisecond)
+		b.hear(first[3], ports.ClassTimeout, time.Second)
+		if more := b.takeAll(100); len(more) != 0 {
+			b.t.Errorf("%d flights more before the lane has learnt that its receiver is slow", len(more))
+		}
+		b.quick(second...)
+		b.pass(slowAnswer + time.Millisecond) // of the disk, not of the receiver
+		b.putBack(first[2], first[3])
+		b.lookAfter()
+		b.check()
+		if l := b.byHook["w"]; l.pace == slow {
+			b.t.Error("a lane is slow because its outcomes wait for the disk")
+		}
+		b.quick(first[:2]...)
+		if n := len(b.drainAll()); n != 16 {
+			b.t.Errorf("%d calls taken again or later, want 16", n)
+		}
+		b.check()
+	})
+}
+
 func TestWindowHoldsAtMost1024(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *laneBench) {

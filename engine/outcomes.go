@@ -11,11 +11,13 @@ import (
 // handleOutcomes brings outcomes to the writer and acknowledges them when all are committed. It errs only while the store takes
 // nothing; then the bus delivers them again.
 func (e *Engine) handleOutcomes(ctx context.Context, envelope ports.Envelope) error {
+	topic := e.wire.outcomes(e.from.engine)
 	var outcomes []core.Outcome
-	if _, err := e.wire.read(topicOutcomes, envelope, &outcomes); err != nil {
-		e.rejected(topicOutcomes, err)
-		return e.wire.reject(ctx, topicOutcomes, envelope)
+	if _, err := e.wire.read(topic, envelope, &outcomes); err != nil {
+		e.rejected(topic, err)
+		return e.wire.reject(ctx, topic, envelope)
 	}
+	e.lanes.answered(outcomes)
 	commands := make([]*command, len(outcomes))
 	for i := range outcomes {
 		o := &outcomes[i]
@@ -31,6 +33,12 @@ func (e *Engine) handleOutcomes(ctx context.Context, envelope ports.Envelope) er
 	var errs error
 	for _, c := range commands {
 		errs = errors.Join(errs, c.wait(ctx))
+	}
+	if errs == nil && e.dispatcher != nil {
+		e.dispatcher.arrived(envelope.ID)
+		if e.stopped() {
+			e.news.tell() // a stop waits for it
+		}
 	}
 	return errs
 }

@@ -24,9 +24,11 @@ type pump struct {
 	store  ports.Store
 	writer *writer
 	wire   *wire
+	from   origin
 	log    *slog.Logger
-	newID  func() string
 	wall   func() time.Time
+
+	doubts bool // it was told that the calls wait
 }
 
 func (p *pump) run(ctx context.Context) {
@@ -38,9 +40,13 @@ func (p *pump) run(ctx context.Context) {
 			continue
 		}
 		if now := time.Now(); now.Sub(looked) >= lookAfter {
-			p.lanes.lookAfter()
+			if lost := p.lanes.lookAfter(); lost > 0 {
+				p.suspect(fmt.Errorf("calls wait: %d attempts had no outcome when their lease ended; "+
+					"see that dispatchers run, with this transport, prefix and key, and clocks that agree", lost))
+			}
 			looked = now
 		}
+		p.trust()
 		flights, err := p.lanes.take(p.store, maxGather)
 		if err != nil {
 			p.log.Error("read due calls", "error", err)
@@ -117,12 +123,38 @@ func (p *pump) send(ctx context.Context, flights []*flight) {
 }
 
 func (p *pump) publish(ctx context.Context, tasks []task, carried []*flight) {
-	if err := p.wire.publish(ctx, topicTasks, p.newID(), tasks); err != nil {
-		if ctx.Err() == nil {
-			p.log.Warn("publish tasks; they stay due and are tried again", "tasks", len(tasks), "error", err)
+	err := p.wire.publish(ctx, p.wire.tasks(), p.from, newEnvelopeID(), tasks)
+	switch {
+	case errors.Is(err, ports.ErrTooLarge) && len(tasks) == 1:
+		p.log.Warn("a call ends, for the transport takes no envelope as large as it needs", "call", tasks[0].Call, "error", err)
+		p.fail(ctx, carried[0], core.TransportRefused)
+	case errors.Is(err, ports.ErrTooLarge):
+		for i := range tasks { // it may be one of them
+			p.publish(ctx, tasks[i:i+1], carried[i:i+1])
 		}
+	case err != nil:
 		p.lanes.putBack(carried...)
+		if ctx.Err() == nil {
+			p.suspect(fmt.Errorf("calls wait: tasks cannot be published: %w; they go on by themselves when the transport takes them", err))
+		}
 		pause(ctx)
+	}
+}
+
+// suspect tells once what the calls wait for.
+func (p *pump) suspect(cause error) {
+	p.lanes.suspect(cause)
+	if !p.doubts {
+		p.doubts = true
+		p.log.Warn("one call at a time is tried until there is an outcome", "error", cause)
+	}
+}
+
+// trust tells once that the calls go on.
+func (p *pump) trust() {
+	if p.doubts && p.lanes.distrust() == nil {
+		p.doubts = false
+		p.log.Info("there are outcomes: calls are made again when they are due")
 	}
 }
 
@@ -173,18 +205,25 @@ func callOf(r ports.Reader, f *flight) (core.FreshCall, error) {
 func (p *pump) unbuilt(ctx context.Context, f *flight, cause error) {
 	switch {
 	case errors.Is(cause, errEnded):
+		p.lanes.release(f)
 	case errors.Is(cause, ports.ErrNotFound):
-		err := p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
-			return core.FailCall(b.State, f.Company, f.Call, core.ResourceMissing)
-		})
-		if err != nil {
-			p.log.Warn("end a call whose content is missing; it is tried again", "call", f.Call, "error", err)
-			p.lanes.putBack(f)
-			pause(ctx)
-			return
-		}
+		p.fail(ctx, f, core.ResourceMissing)
 	default:
 		p.log.Error("a call cannot be attempted; run `posthorn log verify`", "call", f.Call, "error", cause)
+		p.lanes.release(f)
+	}
+}
+
+// fail ends a call without an attempt.
+func (p *pump) fail(ctx context.Context, f *flight, reason core.Reason) {
+	err := p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+		return core.FailCall(b.State, f.Company, f.Call, reason)
+	})
+	if err != nil {
+		p.log.Warn("end a call that cannot be attempted; it is tried again", "call", f.Call, "reason", reason, "error", err)
+		p.lanes.putBack(f)
+		pause(ctx)
+		return
 	}
 	p.lanes.release(f)
 }

@@ -49,7 +49,7 @@ type sealer struct{ aead cipher.AEAD }
 
 func newSealer(k Key) (sealer, error) {
 	if k == (Key{}) {
-		return sealer{}, errors.New("open engine: no secret key was given; secrets are sealed under it; set Options.Key")
+		return sealer{}, errors.New("no secret key was given; secrets, and what travels, are sealed under it; set Options.Key")
 	}
 	block, err := aes.NewCipher(k.bytes[:])
 	if err != nil {

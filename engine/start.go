@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"posthorn/engine/core"
 	"posthorn/ports"
 )
@@ -35,14 +33,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// abandon closes what Open was given before anything has begun. A bus has no Close: to run it for no time releases its transport.
+// abandon closes what Open was given before anything has begun.
 func abandon(o Options) error {
-	var err error
-	if o.Bus != nil {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		err = o.Bus.Run(ended)
-	}
+	err := release(o.Bus)
 	if o.Store != nil {
 		err = errors.Join(err, o.Store.Close())
 	}
@@ -57,21 +50,27 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	}
 	clock := newClock(o.Wall)
 	e := &Engine{
-		store: o.Store, bus: o.Bus, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
+		store: o.Store, bus: o.Bus, checkup: checkup{bus: o.Bus}, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
 		lanes: newLanes(clock), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
+	e.hurried, e.hurry = context.WithCancel(context.Background())
 	e.writer = newWriter(o.Store, newInputs(o.Random, clock), e.committed)
 	started, err := e.openEpoch(ctx, sealer)
 	if err != nil {
 		return nil, err
 	}
-	if e.wire, err = newWire(o.Bus, sealer, o.TopicPrefix, started); err != nil {
+	e.from = origin{started.Engine, started.Epoch}
+	if e.wire, err = newWire(o.Bus, sealer, o.TopicPrefix); err != nil {
 		return nil, err
 	}
-	newID := func() string { return ulid.Make().String() }
-	e.dispatcher = newDispatcher(e.wire, o, newID)
-	e.dispatcher.rejected, e.dispatcher.dropped = e.rejected, e.news.tell
-	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, log: o.Logger, newID: newID, wall: o.Wall}
+	if !o.NoDispatch {
+		e.dispatcher = newDispatcher(e.wire, o.dispatcher(e.rejected), started.Engine)
+	}
+	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, from: e.from, log: o.Logger, wall: o.Wall}
+	e.takesInbox = o.Inbox
+	if o.PublishEvents {
+		e.feed = &feed{engine: e, payloads: o.PublishEventPayloads}
+	}
 	e.jobs = &jobs{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, wake: make(chan struct{}, 1)}
 	return e, nil
 }
@@ -154,9 +153,13 @@ func (e *Engine) start(ctx context.Context) error {
 	e.stopPump, e.stopBus = stopPump, stopBus
 
 	e.writing.Go(e.writer.run)
-	e.dispatcher.start()
-	e.bus.Handle(e.wire.topic(topicTasks), e.dispatcher.handle)
-	e.bus.Handle(e.wire.topic(topicOutcomes), e.handleOutcomes)
+	if e.dispatcher != nil {
+		e.bus.Handle(e.wire.tasks(), e.dispatcher.handle)
+	}
+	e.bus.Handle(e.wire.outcomes(e.from.engine), e.handleOutcomes)
+	if e.takesInbox {
+		e.bus.Handle(e.inbox(), e.handleInbox)
+	}
 	e.carrying.Go(func() {
 		defer close(e.busEnded)
 		e.busErr = e.bus.Run(carry)
@@ -171,8 +174,16 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.wakeLanes(); err != nil {
 		return err
 	}
+	if e.feed != nil {
+		if err := e.feed.resume(ctx); err != nil {
+			return err
+		}
+	}
 	e.feeding.Go(func() { e.pump.run(feed) })
 	e.feeding.Go(func() { e.jobs.run(feed) })
+	if e.feed != nil {
+		e.feeding.Go(func() { e.feed.run(feed) })
+	}
 	return nil
 }
 
@@ -212,18 +223,19 @@ func (ls *lanes) revive(d core.Due) {
 }
 
 // Shutdown stops the engine in order: commands are refused, no call is begun, the attempts under way may finish until ctx ends, their
-// outcomes are committed, then bus and store are closed. Attempts that ctx cuts off are made again after the next start. It is
-// idempotent; every call returns when everything has stopped.
+// outcomes are committed, then bus and store are closed. Attempts that ctx cuts off are made again after the next start; where others
+// make them, they may finish all the same, and their outcomes are recorded then. It is idempotent; every call returns when everything has
+// stopped.
 func (e *Engine) Shutdown(ctx context.Context) error {
+	impatient := context.AfterFunc(ctx, e.hurry) // of several callers, the least patient decides
+	defer impatient()
 	if !e.stops.CompareAndSwap(false, true) {
-		hurry := context.AfterFunc(ctx, e.dispatcher.abort) // of several callers, the least patient decides
-		defer hurry()
 		<-e.done
 		return e.stopErr
 	}
 	defer close(e.done)
 	close(e.stopping)
-	e.stopErr = e.stop(ctx)
+	e.stopErr = e.stop()
 	return e.stopErr
 }
 
@@ -234,12 +246,19 @@ func (e *Engine) Close() error {
 	return e.Shutdown(ctx)
 }
 
-func (e *Engine) stop(ctx context.Context) error {
+func (e *Engine) stop() error {
 	e.writer.refuseAccepts()
 	e.stopPump()
 	e.feeding.Wait()
-	e.dispatcher.drain(ctx)
-	e.settleOutcomes()
+	if e.dispatcher != nil {
+		e.dispatcher.drain(e.hurried)
+		deadline, cancel := context.WithTimeout(context.Background(), leaseMargin)
+		defer cancel()
+		e.settle(deadline, e.dispatcher.onTheirWay)
+	} else {
+		e.settle(e.hurried, e.lanes.underWay)
+	}
+	e.hurry()
 	e.stopBus()
 	e.carrying.Wait()
 	close(e.writer.stop)
@@ -254,19 +273,17 @@ func (e *Engine) stop(ctx context.Context) error {
 	}
 }
 
-// settleOutcomes waits until the outcomes that were published are committed: until no flight is left but those that will have none. It gives up after
-// leaseMargin, for the bus may have lost some; their attempts are made again.
-func (e *Engine) settleOutcomes() {
-	deadline := time.NewTimer(leaseMargin)
-	defer deadline.Stop()
+// settle waits until the outcomes that are still to come are committed: those that our dispatcher has published, or those of all
+// flights where others make the attempts. It gives up with ctx, for the bus may have lost some; their attempts are made again.
+func (e *Engine) settle(ctx context.Context, left func() int) {
 	for {
 		news := e.news.wait()
-		if e.lanes.underWay() <= e.dispatcher.withoutOutcome() {
+		if left() == 0 {
 			return
 		}
 		select {
 		case <-news:
-		case <-deadline.C:
+		case <-ctx.Done():
 			return
 		case <-e.writer.failed:
 			return

@@ -18,6 +18,7 @@ type turn struct {
 	events   []core.Recorded
 	entries  []ports.Entry
 	vault    []ports.Pair
+	marks    []ports.Pair
 	kept     map[string][]byte // the vault items by key
 	bytes    int
 	commands []*command // those decided on, in order
@@ -92,6 +93,9 @@ func (t *turn) filled(part, of int) bool {
 // was refused for may not be stored yet; an error is one that the whole batch cannot go on from.
 func (t *turn) one(b *batch, c *command) error {
 	t.probe = t.probe || c.probe
+	if c.mark.Key != nil {
+		t.marks = append(t.marks, c.mark)
+	}
 	if c.outcome == nil && !c.queued.IsZero() && time.Since(c.queued) > maxWait {
 		c.refusal = fmt.Errorf("the command waited more than %s: %w; send it again in a second", maxWait, ports.ErrOverloaded)
 		t.commands = append(t.commands, c)
@@ -148,7 +152,7 @@ func (t *turn) commit() (ports.Commit, error) {
 	if err != nil {
 		return ports.Commit{}, err
 	}
-	return ports.Commit{Entries: t.entries, Puts: append(puts, t.vault...), Deletes: deletes}, nil
+	return ports.Commit{Entries: t.entries, Puts: append(append(puts, t.vault...), t.marks...), Deletes: deletes}, nil
 }
 
 // dues are the calls that the batch made due. Each carries what the batch itself holds of it, so that it need not be read back at once.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -18,6 +20,8 @@ const (
 	topicOutcomes = "outcomes"
 	topicRejected = ".rejected"
 
+	defaultPrefix = "posthorn"
+
 	wireFormat = "1"
 	metaFormat = "posthorn-format"
 	metaEngine = "posthorn-engine"
@@ -27,7 +31,8 @@ const (
 	maxGatherBytes = 96 << 10 // of their content: at most 128 KiB once encoded
 )
 
-// A task asks a dispatcher for one attempt, and carries all that it needs.
+// A task asks a dispatcher for one attempt, and carries all that it needs. A field's number means the same for ever; a later version may
+// add numbers, which an earlier one passes over, and finds zero what an earlier one does not send.
 type task struct {
 	Company string        `cbor:"1,keyasint"`
 	Call    string        `cbor:"2,keyasint"`
@@ -41,65 +46,89 @@ type task struct {
 	Body    []byte        `cbor:"10,keyasint"`
 }
 
-// A wire names, seals and numbers what one engine puts on the bus.
+// An origin is one start of one engine: who asks for attempts, and wants their outcomes.
+type origin struct {
+	engine string
+	epoch  uint64
+}
+
+// A wire names, seals and opens what goes over the bus. Engines and dispatchers of one prefix and one key understand each other.
 type wire struct {
 	bus    ports.Bus
 	sealer sealer
 	prefix string
-	engine string
-	epoch  uint64
 
 	encoding cbor.EncMode
+
+	envelopes, bytes atomic.Uint64
 }
+
+// Traffic is what a process has put on the bus in its life: envelopes of tasks and of outcomes, and the bytes of their bodies as they
+// travel, sealed. What had to be published again counts again.
+type Traffic struct{ Envelopes, Bytes uint64 }
+
+func (w *wire) traffic() Traffic { return Traffic{w.envelopes.Load(), w.bytes.Load()} }
 
 // newWire returns a wire whose envelopes are CBOR (RFC 8949): bodies travel as they are, and fields by number, so that a later version
 // can add some.
-func newWire(bus ports.Bus, s sealer, prefix string, started core.EngineStarted) (*wire, error) {
+func newWire(bus ports.Bus, s sealer, prefix string) (*wire, error) {
 	encoding, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
 	if err != nil {
-		return nil, fmt.Errorf("open engine: %w", err)
+		return nil, fmt.Errorf("encode envelopes: %w", err)
 	}
-	return &wire{bus: bus, sealer: s, prefix: prefix, engine: started.Engine, epoch: started.Epoch, encoding: encoding}, nil
+	if prefix == "" {
+		prefix = defaultPrefix
+	}
+	return &wire{bus: bus, sealer: s, prefix: prefix, encoding: encoding}, nil
 }
 
-func (w *wire) topic(name string) string { return w.prefix + "." + w.engine + "." + name }
+// tasks is the topic that all engines and dispatchers share.
+func (w *wire) tasks() string { return w.prefix + "." + topicTasks }
 
-// purpose binds a sealed body to its topic, engine and epoch.
-func (w *wire) purpose(topic, epoch string) string { return topic + "/" + w.engine + "/" + epoch }
+// outcomes is the topic that only this engine reads.
+func (w *wire) outcomes(engine string) string { return w.prefix + "." + engine + "." + topicOutcomes }
 
-func (w *wire) publish(ctx context.Context, name, id string, content any) error {
+// purpose is what a sealed body is bound to: its format, topic, engine and epoch. Under any others it does not open, so nobody without
+// the key can send one engine's envelope as another's, or a task as an outcome. The envelope's id is not in it: the body's nonce, which
+// nobody can change either, tells a copy from an original, and some transports give ids of their own.
+func purpose(topic string, meta map[string]string) string {
+	return strings.Join([]string{meta[metaFormat], topic, meta[metaEngine], meta[metaEpoch]}, "/")
+}
+
+func (w *wire) publish(ctx context.Context, topic string, from origin, id string, content any) error {
 	data, err := w.encoding.Marshal(content)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
+		return fmt.Errorf("encode for %s: %w", topic, err)
 	}
-	epoch := strconv.FormatUint(w.epoch, 10)
-	return w.bus.Publish(ctx, w.topic(name), ports.Envelope{
-		ID: id, Body: w.sealer.seal(w.purpose(name, epoch), data),
-		Meta: map[string]string{metaFormat: wireFormat, metaEngine: w.engine, metaEpoch: epoch},
-	})
+	meta := map[string]string{metaFormat: wireFormat, metaEngine: from.engine, metaEpoch: strconv.FormatUint(from.epoch, 10)}
+	body := w.sealer.seal(purpose(topic, meta), data)
+	w.envelopes.Add(1)
+	w.bytes.Add(uint64(len(body)))
+	return w.bus.Publish(ctx, topic, ports.Envelope{ID: id, Body: body, Meta: meta})
 }
 
-// read opens an envelope into content and returns its epoch. An error means that it will never be readable here.
-func (w *wire) read(name string, e ports.Envelope, content any) (uint64, error) {
-	if e.Meta[metaFormat] != wireFormat || e.Meta[metaEngine] != w.engine {
-		return 0, fmt.Errorf("envelope %s has format %s of engine %s; this is format %s of %s; look for a stray publisher",
-			core.Show(e.ID), core.Show(e.Meta[metaFormat]), core.Show(e.Meta[metaEngine]), wireFormat, w.engine)
+// read opens an envelope into content and returns who asked. An error means that it will never be readable here.
+func (w *wire) read(topic string, e ports.Envelope, content any) (origin, error) {
+	from := origin{engine: e.Meta[metaEngine]}
+	if e.Meta[metaFormat] != wireFormat {
+		return from, fmt.Errorf("envelope %s has format %s; this version reads %s; run engines and dispatchers of neighbouring versions",
+			core.Show(e.ID), core.Show(e.Meta[metaFormat]), wireFormat)
 	}
-	epoch, err := strconv.ParseUint(e.Meta[metaEpoch], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("envelope %s has epoch %s; it is a number; look for a stray publisher", core.Show(e.ID), core.Show(e.Meta[metaEpoch]))
+	var err error
+	if from.epoch, err = strconv.ParseUint(e.Meta[metaEpoch], 10, 64); err != nil {
+		return from, fmt.Errorf("envelope %s has epoch %s; it is a number; look for a stray publisher", core.Show(e.ID), core.Show(e.Meta[metaEpoch]))
 	}
-	data, err := w.sealer.open(w.purpose(name, e.Meta[metaEpoch]), e.Body)
+	data, err := w.sealer.open(purpose(topic, e.Meta), e.Body)
 	if err != nil {
-		return 0, fmt.Errorf("open envelope %s: %w; give all processes the same key", core.Show(e.ID), err)
+		return from, fmt.Errorf("envelope %s %w; give all processes the same key, or look for a stray publisher", core.Show(e.ID), err)
 	}
 	if err := cbor.Unmarshal(data, content); err != nil {
-		return 0, fmt.Errorf("decode envelope %s: %w", core.Show(e.ID), err)
+		return from, fmt.Errorf("decode envelope %s: %w; run engines and dispatchers of neighbouring versions", core.Show(e.ID), err)
 	}
-	return epoch, nil
+	return from, nil
 }
 
 // reject keeps what cannot be read beside its topic, for a person to look at.
-func (w *wire) reject(ctx context.Context, name string, e ports.Envelope) error {
-	return w.bus.Publish(ctx, w.topic(name)+topicRejected, e)
+func (w *wire) reject(ctx context.Context, topic string, e ports.Envelope) error {
+	return w.bus.Publish(ctx, topic+topicRejected, e)
 }

@@ -29,7 +29,8 @@ type command struct {
 	outcome *core.Outcome // set for outcomes: the lanes hear of it after the commit
 	size    int           // bytes it holds while it waits
 	queued  time.Time
-	probe   bool // asks for an Apply even if there is nothing to store
+	mark    ports.Pair // stored with the batch, and no part of what the log folds to; without a key for none
+	probe   bool       // asks for an Apply even if there is nothing to store
 	refusal error
 	err     error
 	done    chan struct{}
@@ -233,7 +234,7 @@ func (w *writer) turn(first *command, alone bool) error {
 	if err != nil {
 		return t.fail(err)
 	}
-	if len(commit.Entries) == 0 && !t.probe {
+	if len(commit.Entries)+len(commit.Puts) == 0 && !t.probe {
 		t.answer(nil)
 		return nil
 	}

@@ -12,7 +12,7 @@ type Delivery struct {
 	N int
 	// At is when the request's head had been read.
 	At time.Time
-	// Method, Path and Query are as sent; Query is without the question mark. Proto is the version of HTTP, such as HTTP/2.0.
+	// Method, Path and Query are as sent, Path with its escapes undone; Query is without the question mark. Proto is the version of HTTP, such as HTTP/2.0.
 	Method, Path, Query, Proto string
 	// Header is the request's; it is shared by all copies of the delivery and must not be changed.
 	Header http.Header

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -190,5 +191,5 @@ func (r *Receiver) Endpoint(path string) *Endpoint {
 	return e
 }
 
-// URL is where the endpoint listens.
-func (e *Endpoint) URL() string { return e.r.base + e.path }
+// URL is where the endpoint listens, with what a URL cannot have in its path escaped.
+func (e *Endpoint) URL() string { return e.r.base + (&url.URL{Path: e.path}).EscapedPath() }

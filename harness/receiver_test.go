@@ -255,3 +255,13 @@ func TestCloseJoins(t *testing.T) {
 		})
 	}
 }
+
+// A path may have what a URL cannot.
+func TestEndpointURL(t *testing.T) {
+	t.Parallel()
+	r := start(t, harness.Options{})
+	e := r.Endpoint("/a b/%/\u00fc?")
+	if status := send(t, newClient(t), e.URL(), "m1"); status != http.StatusNoContent || e.Account().Deliveries != 1 {
+		t.Errorf("%s: answered %d; %v", e.URL(), status, r.Deliveries())
+	}
+}

@@ -16,6 +16,8 @@ type Engine interface {
 	teller
 	// Ready is nil while writes are taken.
 	Ready(ctx context.Context) error
+	// Degraded is nil while calls are made when they are due.
+	Degraded(ctx context.Context) error
 }
 
 type webhookKeeper interface {

@@ -116,3 +116,9 @@ func (m *memory) Ready(context.Context) error {
 	defer m.mu.Unlock()
 	return m.fail
 }
+
+func (m *memory) Degraded(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waits
+}

@@ -29,6 +29,7 @@ type memory struct {
 	events     []engine.Event
 	changed    chan struct{} // closed and replaced with each event
 	fail       error         // what every command answers, if it is set
+	waits      error         // why calls wait
 	asked      []any         // commands and queries, in order
 }
 

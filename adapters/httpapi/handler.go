@@ -100,14 +100,28 @@ func (s *server) addHealth(mux *http.ServeMux) {
 		Version string `json:"version,omitempty"`
 	}{"up", s.options.Version})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, alive) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.engine.Ready(r.Context()); err != nil {
-			p := problemOf(err, inQuery)
-			s.note(r, p)
-			p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
-			writeProblem(w, p)
-			return
+	mux.HandleFunc("GET /readyz", s.ready)
+}
+
+// ready answers 200 while commands are taken, also when the calls wait: whoever sends commands should go on. Why they wait may name hosts of
+// the operator's network, so it is told only to those who may use the API.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.engine.Ready(r.Context()); err != nil {
+		p := problemOf(err, inQuery)
+		s.note(r, p)
+		p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
+		writeProblem(w, p)
+		return
+	}
+	answer := struct {
+		Status string `json:"status"`
+		Reason string `json:"reason,omitempty"`
+	}{Status: "ready"}
+	if err := s.engine.Degraded(r.Context()); err != nil {
+		answer.Status = "degraded"
+		if s.authorize(r) == nil {
+			answer.Reason = err.Error()
 		}
-		writeJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))
-	})
+	}
+	writeJSON(w, http.StatusOK, toJSON(answer))
 }

@@ -186,6 +186,18 @@ func TestFailures(t *testing.T) {
 	golden(t, "v1_failures.txt", text.String())
 }
 
+// Commands are taken though calls wait. The reason names hosts, and is for those with a key.
+func TestDegradedIsReady(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.waits = errors.New("calls wait: the transport cannot be reached: dial tcp 10.1.2.3:9092: connection refused; they go on by themselves when it can")
+	h := httpapi.Handler(m, httpapi.Options{Authorize: httpapi.APIKey("sesame")})
+	golden(t, "degraded.txt", transcript(t, h, []request{
+		get("without a key", "/readyz"),
+		{name: "with the key", method: "GET", path: "/readyz", header: map[string]string{"Authorization": "Bearer sesame"}},
+	}))
+}
+
 func TestBodyOfExactlyTheLimitIsTaken(t *testing.T) {
 	t.Parallel()
 	h := httpapi.Handler(newMemory(), httpapi.Options{Authorize: httpapi.AllowAll, MaxBody: 64})

@@ -25,6 +25,9 @@ type Options struct {
 	// Logger gets what goes wrong in handlers and in the transport as errors, and the Router's own steps as debug lines. Bodies
 	// and metadata are never logged. Nil discards everything.
 	Logger *slog.Logger
+	// Health asks the transport whether it can be reached now; nil means that it always can, as within one process. It is called
+	// from many goroutines at once, and returns when its context ends.
+	Health func(context.Context) error
 }
 
 // A Bus is a [ports.Bus] over a Watermill publisher and subscriber. Make one with [New].
@@ -33,18 +36,22 @@ type Bus struct {
 	subscriber message.Subscriber
 	slog       *slog.Logger
 	logger     watermill.LoggerAdapter
+	health     func(context.Context) error
 
-	routes  []route
+	routes  []*route
 	running chan struct{}
 
 	publishing gate // shut when Run has ended
-	handling   gate // shut when Run's context has ended
 }
 
 // A route is a topic with its handler.
 type route struct {
 	topic   string
 	handler ports.Handler
+
+	handling gate            // shut when Run's context has ended, or the topic was stopped
+	stopped  context.Context //nolint:containedctx // ended by stop, which StopHandling calls
+	stop     context.CancelFunc
 }
 
 // New returns a bus over pub and sub, which it owns from the moment Run is called: Run closes both. They may be one value if
@@ -61,6 +68,7 @@ func New(pub message.Publisher, sub message.Subscriber, o Options) *Bus {
 		subscriber: sub,
 		slog:       logger,
 		logger:     routerLogger(logger),
+		health:     o.Health,
 		running:    make(chan struct{}),
 	}
 }
@@ -79,7 +87,30 @@ func (b *Bus) Handle(topic string, h ports.Handler) {
 		}
 	}
 
-	b.routes = append(b.routes, route{topic, h})
+	r := &route{topic: topic, handler: h}
+	r.stopped, r.stop = context.WithCancel(context.Background())
+	b.routes = append(b.routes, r)
+}
+
+// StopHandling ends the subscription of one topic: its handlers under way finish and acknowledge, which StopHandling waits for, and no
+// further one begins. What comes from then on goes to other processes, or waits in the transport if it keeps things. Publish and the
+// other topics go on. It may be called at any time after Handle, from many goroutines at once; a topic without a handler is no error.
+func (b *Bus) StopHandling(topic string) {
+	for _, r := range b.routes {
+		if r.topic == topic {
+			r.handling.shut()
+			r.stop()
+		}
+	}
+}
+
+// Health returns nil when the transport can be reached now, and otherwise why not, as [Options].Health says.
+func (b *Bus) Health(ctx context.Context) error {
+	if b.health == nil {
+		return nil
+	}
+
+	return b.health(ctx)
 }
 
 // Running implements [ports.Bus].
@@ -139,9 +170,13 @@ func (g *gate) leave() { g.inside.Done() }
 
 // shut closes the gate and waits for those inside. It is idempotent.
 func (g *gate) shut() {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
-
+	g.close()
 	g.inside.Wait()
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.closed = true
 }

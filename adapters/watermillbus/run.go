@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -43,7 +44,7 @@ func (b *Bus) serve(ctx context.Context) error {
 	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
 	defer unsubscribe()
 
-	router, handlers, err := b.newRouter(serving, subscribed)
+	router, handlers, err := b.newRouter(serving, func(r *route) context.Context { return b.subscription(subscribed, unsubscribe, r) })
 	if err != nil {
 		return err
 	}
@@ -59,15 +60,18 @@ func (b *Bus) serve(ctx context.Context) error {
 	}
 
 	var watchers sync.WaitGroup
-	for topic, h := range handlers {
+	for r, h := range handlers {
 		watchers.Go(func() { // ends with unsubscribe at the latest
 			<-h.Stopped()
-			stop(fmt.Errorf("serve topic %s: its subscription ended, though nobody here ended it; see the transport's log", topic))
+
+			if r.stopped.Err() == nil {
+				stop(fmt.Errorf("serve topic %s: its subscription ended, though nobody here ended it; see the transport's log", r.topic))
+			}
 		})
 	}
 
 	<-serving.Done()
-	b.handling.shut()
+	b.shutHandling()
 	unsubscribe()
 
 	err = router.Close()
@@ -83,44 +87,77 @@ func (b *Bus) serve(ctx context.Context) error {
 	return err
 }
 
+// subscription is the context of a topic's subscription. It ends with all of them, or when the topic is stopped. When that was the last,
+// all end, for a Router that is left without any would take it for a fault.
+func (b *Bus) subscription(all context.Context, endAll context.CancelFunc, r *route) context.Context {
+	one, end := context.WithCancel(all)
+
+	context.AfterFunc(r.stopped, func() {
+		if !slices.ContainsFunc(b.routes, func(r *route) bool { return r.stopped.Err() == nil }) {
+			endAll()
+		}
+
+		end()
+	})
+
+	return one
+}
+
+// shutHandling lets no further handler begin, on whatever topic, and waits for those under way.
+func (b *Bus) shutHandling() {
+	for _, r := range b.routes {
+		r.handling.close()
+	}
+
+	for _, r := range b.routes {
+		r.handling.shut()
+	}
+}
+
 // newRouter subscribes to every topic and returns a router that is ready to run, with its handlers by topic. It subscribes
 // before the router does because a router whose second subscription fails leaves the goroutines of the first behind.
-func (b *Bus) newRouter(serving, subscribed context.Context) (*message.Router, map[string]*message.Handler, error) {
+func (b *Bus) newRouter(serving context.Context, subscribed func(*route) context.Context) (*message.Router, map[*route]*message.Handler, error) {
 	// The router's own limit never strikes: serve waits for the handlers first.
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: math.MaxInt64}, b.logger)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the message router: %w", err)
 	}
 
-	router.AddMiddleware(pauseBeforeNack(subscribed), middleware.Recoverer)
-
-	handlers := make(map[string]*message.Handler, len(b.routes))
+	handlers := make(map[*route]*message.Handler, len(b.routes))
 
 	for _, r := range b.routes {
-		messages, err := b.subscriber.Subscribe(subscribed, r.topic)
+		ctx := subscribed(r)
+
+		messages, err := b.subscriber.Subscribe(ctx, r.topic)
 		if err != nil {
 			return nil, nil, fmt.Errorf("subscribe to topic %s: %w", r.topic, err)
 		}
 
-		handlers[r.topic] = router.AddConsumerHandler(r.topic, r.topic, subscription(messages), b.consume(serving, r.handler))
+		h := router.AddConsumerHandler(r.topic, r.topic, subscription(messages), consume(serving, r))
+		h.AddMiddleware(pauseBeforeNack(ctx), middleware.Recoverer)
+
+		handlers[r] = h
 	}
 
 	return router, handlers, nil
 }
 
 // consume makes a Router's handler of ours. The handler's ctx is Run's.
-func (b *Bus) consume(serving context.Context, h ports.Handler) message.NoPublishHandlerFunc {
+func consume(serving context.Context, r *route) message.NoPublishHandlerFunc {
 	return func(m *message.Message) error {
-		if !b.handling.enter() {
-			return fmt.Errorf("handle envelope %s: the bus is stopping: %w", m.UUID, ports.ErrClosed)
+		if !r.handling.enter() {
+			return fmt.Errorf("handle envelope %s: the bus is stopping: %w", m.UUID, errStopping)
 		}
-		defer b.handling.leave()
+		defer r.handling.leave()
 
 		ctx := context.WithValue(serving, correlation{}, correlationID(m))
 
-		return h(ctx, toEnvelope(m))
+		return r.handler(ctx, toEnvelope(m))
 	}
 }
+
+// errStopping is what the Router does not log, for it is no fault: the envelope comes again, or goes to somebody else.
+var errStopping = fmt.Errorf("%w: %w", ports.ErrClosed, context.Canceled)
 
 // A subscription is what a Router gets as its subscriber: messages that are subscribed to already. Its Close does nothing, for
 // the context of the subscription ends it.

@@ -10,6 +10,7 @@ import (
 // configCmd takes every setting, so that what it prints is what the other verbs would have.
 type configCmd struct {
 	serveFlags
+	dispatchFlags
 	serverFlag
 
 	Company string `env:"POSTHORN_COMPANY" help:"The company that client verbs act for." placeholder:"ID"`
@@ -41,7 +42,7 @@ func (c *configCmd) Run(p *program) error {
 	})
 }
 
-// shown is a flag's value; of a secret, only that there is one.
+// shown is a flag's value; of a secret, only that there is one, and a URL without its password.
 func (p *program) shown(flag *kong.Flag) string {
 	var text string
 	switch v := p.kong.FlagValue(flag).(type) {
@@ -52,6 +53,9 @@ func (p *program) shown(flag *kong.Flag) string {
 	}
 	if flag.Tag.Has("secret") && text != "" {
 		return "********"
+	}
+	if flag.Tag.Has("url") {
+		return withoutPassword(text)
 	}
 	return text
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"posthorn/harness"
@@ -16,6 +18,7 @@ import (
 type demoCmd struct {
 	Once   bool   `help:"End after the story, with exit code 0 if all of it came true."`
 	Listen string `default:"127.0.0.1:0" help:"Address for the engine; port 0 takes a free one." placeholder:"ADDR"`
+	transportFlag
 }
 
 // A step of the story may take this long; each takes a second at the most on a slow machine.
@@ -23,6 +26,10 @@ const stepTime = 20 * time.Second
 
 // Run tells the story, then stays until Ctrl-C.
 func (c *demoCmd) Run(p *program) (err error) {
+	over, err := c.transport()
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "posthorn-demo-")
 	if err != nil {
 		return exitWith(exitCannotMake, fmt.Errorf("temporary directory cannot be made: %w; set TMPDIR to one that can be written", err))
@@ -33,14 +40,18 @@ func (c *demoCmd) Run(p *program) (err error) {
 		return exitWith(exitIO, err)
 	}
 	defer func() { _ = receiver.Close() }() // always nil
-	serve := serveFlags{Data: dir, Listen: c.Listen, Dev: true}
+	serve := serveFlags{Data: dir, Listen: c.Listen, workFlags: workFlags{Dev: true, transportFlag: c.transportFlag}}
+	if !over.local() && over.prefix == "" {
+		// The engine's key is as new as its directory: it must not read what another one has left in the broker.
+		serve.Transport = withPrefix(c.Transport, "posthorn-demo-"+strings.ToLower(rand.Text()[:8]))
+	}
 	s, err := serve.start(p.ctx, slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop(time.Second)) }()
 
-	tale := &story{out: p.stdout, service: s, receiver: receiver}
+	tale := &story{out: p.stdout, service: s, receiver: receiver, transport: serve.Transport}
 	ctx, cancel := context.WithTimeout(p.ctx, 3*stepTime)
 	defer cancel()
 	if err := tale.tell(ctx, dir); err != nil {
@@ -54,8 +65,8 @@ func (c *demoCmd) Run(p *program) (err error) {
 
 // tell goes through the chapters. The first that does not come true ends it.
 func (t *story) tell(ctx context.Context, dir string) error {
-	t.say("Posthorn %s: an engine with its data in %s, and a receiver for it to call.\n  engine    %s\n  receiver  %s",
-		version, dir, t.service.url, t.receiver.URL())
+	t.say("Posthorn %s: an engine with its data in %s, and a receiver for it to call.\n  engine    %s\n  receiver  %s\n  transport %s",
+		version, dir, t.service.url, t.receiver.URL(), withoutPassword(t.transport))
 	for _, chapter := range []func(context.Context) error{
 		t.register, t.create, t.arrive, t.history, t.registerFlaky, t.publish, t.retried, t.attempts,
 	} {

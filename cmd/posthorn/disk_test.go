@@ -258,5 +258,5 @@ func floorless() {
 	fatal(err)
 	s := newService(ph, listener, httpapi.Handler(ph, httpapi.Options{Authorize: httpapi.AllowAll, Logger: log}), log)
 	fmt.Printf("listening on %s\n", s.url)
-	fatal((&serveFlags{}).attend(s, nil))
+	fatal((&serveFlags{}).attend(s, nil, nil))
 }

@@ -34,7 +34,7 @@ func TestStoreFails(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	s := newService(ph, listener, httpapi.Handler(ph, httpapi.Options{Authorize: httpapi.AllowAll, Logger: log}), log)
 	ended := make(chan error, 1)
-	go func() { ended <- (&serveFlags{}).attend(s, nil) }()
+	go func() { ended <- (&serveFlags{}).attend(s, nil, nil) }()
 
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post(s.url+"/candidates", "application/json",

@@ -21,7 +21,7 @@ func (c *listenCmd) attend(p *program, r *harness.Receiver, out *listenPrinter) 
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 	}
 	defer cancel()
-	missing, came, bad := slices.Clone(c.Expect), 0, 0
+	missing, came := slices.Clone(c.Expect), 0
 	err := watch(ctx, r, 0, func(d harness.Delivery) (bool, error) {
 		if d.N > came+1 { // they were more than the receiver keeps
 			out.skipped(came+1, d.N-1)
@@ -29,16 +29,13 @@ func (c *listenCmd) attend(p *program, r *harness.Receiver, out *listenPrinter) 
 		}
 		came = d.N
 		missing = slices.DeleteFunc(missing, func(id string) bool { return id == d.ID })
-		if d.Bad() {
-			bad++
-		}
 		done := (c.Count > 0 || len(c.Expect) > 0) && came >= c.Count && len(missing) == 0
 		return !done, out.delivery(d)
 	})
 	if c.Forward != "" {
 		c.settle(p.ctx, r)
 	}
-	bad = max(bad, r.Account().Bad) // those that were not printed, too
+	bad := r.Account().Bad // those that were not printed, too, but none from before a reset
 	switch late := errors.Is(err, context.DeadlineExceeded); {
 	case late && (c.Count > 0 || len(c.Expect) > 0):
 		return c.notAll(came, missing)

@@ -26,7 +26,7 @@ type loadCmd struct {
 	Payload   int           `default:"100" help:"Bytes of text in each message." placeholder:"BYTES"`
 	Faults    string        `help:"How receivers misbehave, as status=500:5%,delay=200ms:10%,hang:1%. A message is struck once; :5%:3 three times, :5%:all always." placeholder:"FAULTS"` //nolint:lll // a tag
 	Seed      uint64        `default:"1" help:"Draws faults and payloads; the same seed draws the same." placeholder:"N"`
-	Drain     time.Duration `default:"30s" help:"How long to wait for what is still to come."`
+	Drain     time.Duration `default:"30s" help:"Give up what is still to come when nothing has come to its end for so long."`
 
 	SLO    string `help:"What is demanded besides, as p99<250ms,accept.p99.9<=50ms,duplicated=0,rate>=1900." name:"slo" placeholder:"SLO"`
 	Report string `help:"Write a page with charts." placeholder:"FILE.html" type:"path"`

@@ -35,7 +35,7 @@ func (l *loadProgress) show(p load.Progress) {
 	l.phase = p.Phase
 	switch {
 	case l.terminal:
-		_, _ = fmt.Fprintf(l.w, "\r\x1b[K%s", progressLine(p))
+		_, _ = fmt.Fprintf(l.w, "\r\x1b[K\x1b[?7l%s\x1b[?7h", progressLine(p)) // not wrapped: a second row would stay
 	case changed || p.Since-l.told >= lineEvery:
 		l.told = p.Since
 		_, _ = fmt.Fprintln(l.w, progressLine(p))
@@ -55,7 +55,10 @@ func progressLine(p load.Progress) string {
 	}
 	line := fmt.Sprintf("%s %v: %.0f/s, %d accepted, %d arrived, %d in flight, %d failed, p50 %v, p99 %v", p.Phase, p.Since.Round(time.Second),
 		p.PerSecond, p.Accepted, p.Arrived, p.InFlight, p.Failed, p.P50.Round(10*time.Microsecond), p.P99.Round(10*time.Microsecond))
-	if p.Left > 0 {
+	switch {
+	case p.Left > 0 && p.Phase == load.Draining:
+		line += fmt.Sprintf(", gives up in %v if nothing more comes", p.Left.Round(time.Second))
+	case p.Left > 0:
 		line += fmt.Sprintf(", at most %v left", p.Left.Round(time.Second))
 	}
 	return line

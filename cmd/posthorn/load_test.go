@@ -131,7 +131,7 @@ func TestLoadProgress(t *testing.T) {
 		{Phase: load.Triggering, Since: time.Second, Left: 2 * time.Second, PerSecond: 99.6, Accepted: 100, Arrived: 90, InFlight: 10, P50: 1500 * time.Microsecond},
 		{Phase: load.Triggering, Since: 2 * time.Second, Accepted: 200},
 		{Phase: load.Triggering, Since: 6 * time.Second, Accepted: 600},
-		{Phase: load.Draining, Since: 7 * time.Second, Accepted: 600, Failed: 1},
+		{Phase: load.Draining, Since: 7 * time.Second, Left: 30 * time.Second, Accepted: 600, Failed: 1},
 	}
 	for _, p := range told {
 		l.show(p)
@@ -140,7 +140,7 @@ func TestLoadProgress(t *testing.T) {
 	want := `register: receivers listen, webhooks are being made
 trigger 1s: 100/s, 100 accepted, 90 arrived, 10 in flight, 0 failed, p50 1.5ms, p99 0s, at most 2s left
 trigger 6s: 0/s, 600 accepted, 0 arrived, 0 in flight, 0 failed, p50 0s, p99 0s
-drain 7s: 0/s, 600 accepted, 0 arrived, 0 in flight, 1 failed, p50 0s, p99 0s
+drain 7s: 0/s, 600 accepted, 0 arrived, 0 in flight, 1 failed, p50 0s, p99 0s, gives up in 30s if nothing more comes
 `
 	if plain.String() != want {
 		t.Errorf("got\n%swant\n%s", plain.String(), want)

@@ -26,23 +26,30 @@ func localOnly(next http.Handler) http.Handler {
 	})
 }
 
-// forbid answers with problem details, as /v1 does.
 func forbid(w http.ResponseWriter, header, value string) {
-	body, err := json.Marshal(struct {
+	writeProblem(w, http.StatusForbidden, "forbidden",
+		fmt.Sprintf("the request is refused: its %s %.100q is not of this machine, and without an API key only this machine is let in; "+
+			"set POSTHORN_API_KEY and send the key, or call http://127.0.0.1; for development there is --dev", header, value))
+}
+
+// writeProblem answers with problem details, as /v1 does.
+func writeProblem(w http.ResponseWriter, status int, code, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	writeJSON(w, status, struct {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Code   string `json:"code"`
 		Detail string `json:"detail"`
-	}{
-		http.StatusText(http.StatusForbidden), http.StatusForbidden, "forbidden",
-		fmt.Sprintf("the request is refused: its %s %.100q is not of this machine, and without an API key only this machine is let in; "+
-			"set POSTHORN_API_KEY and send the key, or call http://127.0.0.1; for development there is --dev", header, value),
-	})
+	}{http.StatusText(status), status, code, detail})
+}
+
+// writeJSON answers with a value that always marshals, of the type that the header names.
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
 	if err != nil {
 		panic(err) // texts and a number always marshal
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusForbidden)
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has gone, if this fails
 }
 

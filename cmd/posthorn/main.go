@@ -1,8 +1,9 @@
 // Command posthorn is the engine as a program, and the client of one that runs.
 //
-// Each verb has a file of its own: serve.go runs the engine, demo.go shows it, listen.go is a receiver to try it with, log.go reads
-// and checks the log, and the rest speak to a running engine over HTTP. main.go puts them together, settings.go says where their
-// settings come from, exit.go how they end.
+// Each verb has a file of its own: serve.go runs the engine, dispatch.go makes calls for engines elsewhere, demo.go shows it, listen.go is a
+// receiver to try it with, log.go reads and checks the log, and the rest speak to a running engine over HTTP. main.go puts them
+// together, work.go has what serve and dispatch share, transports.go maps a URL to a transport, settings.go says where settings come
+// from, exit.go how they end.
 //
 // Read next: serve.go, and package posthorn for the same engine inside another program.
 package main
@@ -27,6 +28,7 @@ type commandLine struct {
 	ConfigFile string `name:"config" env:"POSTHORN_CONFIG" help:"YAML file of settings, named as the flags are. Flags and environment go before it." placeholder:"FILE" type:"path"` //nolint:lll // a tag
 
 	Serve      serveCmd      `cmd:"" help:"Run the engine and its HTTP API until SIGTERM or Ctrl-C."`
+	Dispatch   dispatchCmd   `cmd:"" help:"Make calls for engines that run elsewhere, over a broker, until SIGTERM or Ctrl-C."`
 	Demo       demoCmd       `cmd:"" help:"Show the whole way of a call in a temporary directory: webhook, candidate, call, history, retry."`
 	Listen     listenCmd     `cmd:"" help:"Receive: print and verify what arrives until Ctrl-C."`
 	Load       loadCmd       `cmd:"" help:"Put an engine, or another sender of webhooks, under load, and judge what arrives."`

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,17 +54,26 @@ func (c checked) Run() int {
 //	    a program: fails unless a call that tells of each candidate in the file has succeeded.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	scripts(t, 2*time.Minute, func(*testscript.Env, int64) {})
+}
+
+// scripts runs all of them within a time, for a program that should have ended, and has not, must not hold up the run. prepare is told
+// which script it prepares, from 1.
+func scripts(t *testing.T, within time.Duration, prepare func(env *testscript.Env, nth int64)) {
+	t.Helper()
 	commands := script.Commands()
 	commands["exits"], commands["await-file"] = exits, awaitFile
+	var count atomic.Int64
 	testscript.Run(t, testscript.Params{
 		Dir:  "../../testdata/script",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race a process would linger for a second
+			prepare(env, count.Add(1))
 			return script.Setup(env)
 		},
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(2 * time.Minute), // a program that should have ended, and has not, must not hold up the run
+		Deadline:            time.Now().Add(within),
 	})
 }
 

@@ -19,6 +19,8 @@ type story struct {
 	out      io.Writer
 	service  *service
 	receiver *harness.Receiver
+	// transport is the URL that the engine was given.
+	transport string
 
 	chapter   int
 	seen      int    // deliveries shown

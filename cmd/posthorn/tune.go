@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -13,19 +12,10 @@ import (
 // is written, and up to 240 while the store compacts (see badgerstore's tuning.go): a limit near that makes the collector run without end.
 const memoryLimit = 400 << 20
 
-// moreThreads is how many threads run Go code beyond one for each processor: as many as a compaction of the store keeps busy (up to five
-// parts, and 13 tables that are built). Without them a call's goroutines stand in line behind those, which give way only every
-// 10 ms; with them the operating system lets those that have waited have their turn at once. It costs up to a twentieth of the
-// delivered/s, and beside a flood cuts the slowest hundredth of another company's calls from 300 ms to 20.
-const moreThreads = 14
-
-// tuneRuntime sets both, where GOMEMLIMIT and GOMAXPROCS do not: the operator's own go before ours.
-func tuneRuntime() {
+// limitMemory sets it where GOMEMLIMIT does not: the operator's own goes before ours.
+func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + moreThreads)
 	}
 }
 
@@ -35,6 +25,9 @@ func keepPrivate() { syscall.Umask(0o077) }
 
 // quietAfter is how long nothing may have happened before memory that is not needed goes back to the system.
 const quietAfter = 10 * time.Second
+
+// threadsAfter is how often the threads are looked after.
+const threadsAfter = 250 * time.Millisecond
 
 // A memoryWatch notices when work has ended. Left to itself the collector keeps what a burst has taken, for it runs only as memory is
 // asked for, and every two minutes.

@@ -33,6 +33,7 @@ const (
 	ScheduleUsedUp   Reason = "schedule used up"
 	ResourceMissing  Reason = "resource missing"
 	TargetRefused    Reason = "target refused"
+	TransportRefused Reason = "too large for the transport"
 	WebhookGone      Reason = "webhook gone"     // answered 410
 	WebhookIsOff     Reason = "webhook disabled" // when the message came, or while the call waited
 	WebhookIsDeleted Reason = "webhook deleted"

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"posthorn/ports"
@@ -28,9 +29,12 @@ func (k *keyRow) unpack(parts []string) bool {
 
 // PastAnswer returns the answer to an earlier command with the same key, if there was one within KeyLife. fingerprint stands for the
 // command's content; another content under the same key is an InvalidError.
+//
+// A key of the inbox holds as long as its row stands, which no KeysExpired has removed: a broker may bring again what was accepted but not
+// acknowledged before a stop, however long the engine was stopped.
 func PastAnswer(s *State, now time.Time, k UsedKey, fingerprint string) (answer string, found bool, err error) {
 	row, err := load[keyRow](s, IdempotencyKey(k.Company, k.Route, k.Key))
-	if err != nil || row == nil || now.Sub(row.At.Time()) >= KeyLife {
+	if err != nil || row == nil || now.Sub(row.At.Time()) >= KeyLife && !strings.HasPrefix(k.Route, inboxScope) {
 		return "", false, err
 	}
 	if row.Fingerprint != fingerprint {

@@ -39,6 +39,9 @@ func VaultRange() (from, to []byte) {
 // RebuildMark is the key that stands while the rows are being folded again: rows beside it are incomplete.
 func RebuildMark() []byte { return key(markPrefix, "rebuild") }
 
+// EventsMark is the mark of the last event that was published for other systems.
+func EventsMark() []byte { return key(markPrefix, "events") }
+
 // EngineKey is the row of the engine's id and epoch.
 func EngineKey() []byte { return key(rowPrefix, "engine") }
 

@@ -51,3 +51,12 @@ func VaultItemOf(e Event) (k []byte, digest string, ok bool) {
 	}
 	return nil, "", false
 }
+
+// PayloadOf returns the key and the digest of the JSON that an event tells of: a message's data, or a version of a resource.
+func PayloadOf(e Event) (k []byte, digest string, ok bool) {
+	switch e.(type) {
+	case MessagePublished, versioned:
+		return VaultItemOf(e)
+	}
+	return nil, "", false
+}

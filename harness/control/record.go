@@ -63,9 +63,17 @@ type Account struct {
 	Expected      int      `json:"expected"`
 	Unexpected    int      `json:"unexpected"`
 	Lost          []string `json:"lost"`
+	Gaps          []Gap    `json:"gaps"`
 	Late          []string `json:"late"`
 	DuplicateIDs  []string `json:"duplicateIds"`
 	BadDeliveries []string `json:"badDeliveries"`
+}
+
+// A Gap is a harness.Gap as it is written in JSON.
+type Gap struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	N    int    `json:"n"`
 }
 
 func newAccount(a harness.Account, underWay int) Account {
@@ -73,11 +81,15 @@ func newAccount(a harness.Account, underWay int) Account {
 	for i, d := range a.BadDeliveries {
 		bad[i] = d.String()
 	}
+	gaps := make([]Gap, len(a.Gaps))
+	for i, g := range a.Gaps {
+		gaps[i] = Gap(g)
+	}
 	list := func(ids []string) []string { return append([]string{}, ids...) } // [], not null
 	return Account{
 		OK: a.OK(), Deliveries: a.Deliveries, Broken: a.Broken, Unnamed: a.Unnamed, Unique: a.Unique, Retries: a.Retries,
 		Duplicates: a.Duplicates, Verified: a.Verified, Bad: a.Bad, Unchecked: a.Unchecked, UnderWay: underWay,
-		Expected: a.Expected, Unexpected: a.Unexpected, Lost: list(a.Lost), Late: list(a.Late),
+		Expected: a.Expected, Unexpected: a.Unexpected, Lost: list(a.Lost), Gaps: gaps, Late: list(a.Late),
 		DuplicateIDs: list(a.DuplicateIDs), BadDeliveries: bad,
 	}
 }

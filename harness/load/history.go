@@ -7,7 +7,8 @@ import (
 
 // History is what the sender says of the calls of this run.
 type History struct {
-	// States counts them; Wrong names those that are not in the state that the faults lead to, Missing those that it does not have.
+	// States counts them; Wrong names those that are not in the state that the faults lead to, Missing those that it does not have,
+	// if it was read to its end.
 	States  map[CallState]int `json:"states"`
 	Wrong   Named             `json:"wrong"`
 	Missing Named             `json:"missing"`
@@ -87,7 +88,9 @@ func (a *audit) close() *History {
 			switch {
 			case state != accepted:
 			case s.flags&told == 0:
-				h.Missing.add(l.name(n, n%l.companies*l.fan+i))
+				if h.Err == "" { // else it may stand in what was not read
+					h.Missing.add(l.name(n, n%l.companies*l.fan+i))
+				}
 			case s.flags&toldRight == 0:
 				h.Wrong.add(l.name(n, n%l.companies*l.fan+i))
 			}

@@ -2,7 +2,9 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,22 +215,34 @@ func (l *ledger) name(n, hook int) string {
 	return fmt.Sprintf("%s at /%d", l.id(n), hook)
 }
 
-// drained returns nil when nothing is open, which must not grow any more.
-func (l *ledger) drained(ctx context.Context) error {
-	for {
+// drained returns nil when nothing is open, which must not grow any more. It returns errStalled when in so long as patience not one more
+// message has come to its end, and tells each time that one has.
+func (l *ledger) drained(ctx context.Context, patience time.Duration, moving func()) error {
+	look := time.NewTicker(max(patience/32, time.Millisecond))
+	defer look.Stop()
+	for least, since := math.MaxInt, time.Now(); ; {
 		l.mu.Lock()
 		open := l.open
 		l.mu.Unlock()
-		if open == 0 {
+		switch {
+		case open == 0:
 			return nil
+		case open < least:
+			least, since = open, time.Now()
+			moving()
+		case time.Since(since) >= patience:
+			return errStalled
 		}
 		select {
 		case <-l.zero: // or one left over from before, so look again
+		case <-look.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
+
+var errStalled = errors.New("nothing more comes to its end")
 
 func signal(c chan struct{}) {
 	select {

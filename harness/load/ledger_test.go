@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,7 +120,7 @@ func TestLedgerDrains(t *testing.T) {
 	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	open := func(l *ledger) bool { return l.drained(ended) != nil }
+	open := func(l *ledger) bool { return l.drained(ended, time.Hour, func() {}) != nil }
 
 	l := newTestLedger(t, "")
 	l.testAccept(0, "")
@@ -128,7 +129,7 @@ func TestLedgerDrains(t *testing.T) {
 		t.Error("drained before the second webhook had it")
 	}
 	waiting := make(chan error)
-	go func() { waiting <- l.drained(t.Context()) }()
+	go func() { waiting <- l.drained(t.Context(), time.Hour, func() {}) }()
 	l.arrived(came(l.id(0), 1, 500))
 	l.arrived(came(l.id(0), 1, 204))
 	if err := <-waiting; err != nil {
@@ -153,6 +154,36 @@ func TestLedgerDrains(t *testing.T) {
 	if c := r.Classes[0]; c.Fault != "status=500:all" || c.Right != 2 || c.Confirmed != 0 || c.Deliveries != 6 || r.Unfinished.Count != 0 {
 		t.Errorf("%+v", r.Classes)
 	}
+}
+
+// A sender that is slow is waited for, one that stands still is given up.
+func TestLedgerWaitsWhileSomethingMoves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLedger(t, "")
+		l.testAccept(0, "")
+		l.testAccept(2, "")
+		start, moves := time.Now(), 0
+		type end struct {
+			err   error
+			after time.Duration
+		}
+		ended := make(chan end)
+		go func() {
+			err := l.drained(t.Context(), 30*time.Second, func() { moves++ })
+			ended <- end{err, time.Since(start)}
+		}()
+		for _, n := range []int{0, 2} {
+			<-time.After(25 * time.Second)
+			l.arrived(came(l.id(n), 0, 500)) // is no end
+			l.arrived(came(l.id(n), 0, 204))
+		}
+		<-time.After(25 * time.Second)
+		l.arrived(came(l.id(0), 1, 500)) // nor is this
+		if got := <-ended; !errors.Is(got.err, errStalled) || got.after < 80*time.Second || got.after > 85*time.Second || moves != 3 {
+			t.Errorf("%v after %v and %d moves", got.err, got.after, moves)
+		}
+	})
 }
 
 func TestHistoryIsCompared(t *testing.T) {
@@ -186,7 +217,7 @@ func TestHistoryIsCompared(t *testing.T) {
 		t.Error(diff)
 	}
 	broken := errors.New("broken")
-	if h := askHistory(t.Context(), l, []string{"c"}, func(context.Context, string, func(Call)) error { return broken }); h.Err != "broken" {
+	if h := askHistory(t.Context(), l, []string{"c"}, func(context.Context, string, func(Call)) error { return broken }); h.Err != "broken" || h.Missing.Count != 0 {
 		t.Errorf("%+v", h)
 	}
 }

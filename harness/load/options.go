@@ -34,7 +34,8 @@ type Options struct {
 	// Connections is how many triggers may be under way at once; zero means 256. A trigger may take TriggerTimeout, 30 s if zero.
 	Connections    int
 	TriggerTimeout time.Duration
-	// Drain is how long is waited for what is still to come when all is triggered; zero means 30 s.
+	// Drain is how long a sender may stand still when all is triggered and something is still to come: when not one more message has come
+	// to its end for so long, the run gives up. Zero means 30 s. It should be longer than the longest wait between two attempts.
 	Drain time.Duration
 
 	// Listen is the address that the first receiver listens on; empty means a free port of the loopback.
@@ -53,8 +54,11 @@ type Options struct {
 // MaxPayload is the longest payload: with it a message stays under the half MiB that a Posthorn server takes.
 const MaxPayload = 200 << 10
 
-// maxPairs is how many messages times webhooks a run can follow: each costs some bytes from start to end.
-const maxPairs = 50_000_000
+// maxFaults is how many fit into a byte, with one for none.
+const maxFaults = 254
+
+// maxPairs is how many messages times webhooks a run can follow: with one webhook each costs about 180 bytes (measured at a million).
+const maxPairs = 20_000_000
 
 func (o Options) withDefaults() Options {
 	o.Pace.Rate = cmp.Or(o.Pace.Rate, 100)
@@ -84,6 +88,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("rate %g for %v is refused: not one message is due in it; make it longer", p.Rate, p.Duration)
 	}
 	switch {
+	case len(o.Faults) > maxFaults:
+		return fmt.Errorf("%d faults are refused: at most %d are told apart; leave some out", len(o.Faults), maxFaults)
 	case o.Payload < 0 || o.Payload > MaxPayload:
 		return fmt.Errorf("payload %d is refused: it is 0 to %d bytes; change it", o.Payload, MaxPayload)
 	case o.Companies*o.Webhooks > 100_000:

@@ -22,7 +22,8 @@ const (
 // Progress is how a run stands.
 type Progress struct {
 	Phase Phase
-	// Since is from the start of triggering; Left is what the phase may still take, 0 if that is not known.
+	// Since is from the start of triggering; Left is what the phase may still take, 0 if that is not known. In Draining it is when the run
+	// gives up if nothing more comes.
 	Since, Left time.Duration
 	// PerSecond is how many messages were accepted a second since the last time.
 	PerSecond float64

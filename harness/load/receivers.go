@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"posthorn/harness"
 )
@@ -65,11 +66,30 @@ func (r *receivers) reach(ctx context.Context, o Options) (*Tunnel, error) {
 	return t, err
 }
 
-// registering is how many registrations are under way at once.
-const registering = 8
+// quiet is how long nothing may come before it is taken that nothing more will, and settleTime bounds the waiting for it.
+const (
+	quiet      = 250 * time.Millisecond
+	settleTime = 2 * time.Second
+)
+
+// settle lets what should not come any more arrive: who tells the last message twice does so after all that was waited for is there.
+func (r *receivers) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for _, one := range r.all {
+		_ = one.AwaitIdle(ctx, quiet) // who hangs stays under way
+	}
+}
+
+// registering is how many registrations are under way at once, and registerTime bounds each.
+const (
+	registering  = 8
+	registerTime = 30 * time.Second
+)
 
 // register makes all webhooks, or only names them if the sender registers none. Those that were made when one fails stay in
-// r.webhooks, to be removed.
+// r.webhooks, to be removed. When ctx ends those under way go on: one that is cut off may have been made all the same, and nobody
+// would know its id.
 func (r *receivers) register(ctx context.Context, o Options, l *ledger) error {
 	hooks := make([]Webhook, o.Companies*o.Webhooks)
 	made := make([]bool, len(hooks))
@@ -77,10 +97,12 @@ func (r *receivers) register(ctx context.Context, o Options, l *ledger) error {
 		base := i % len(r.bases)
 		company, path := l.company(i/o.Webhooks), fmt.Sprintf("/%s/%d", l.run, i)
 		hooks[i] = Webhook{Company: company, URL: r.bases[base] + path}
-		if o.Target.Register == nil {
-			return nil
+		if o.Target.Register == nil || ctx.Err() != nil {
+			return ctx.Err()
 		}
-		w, err := o.Target.Register(ctx, Subscription{Company: company, URL: hooks[i].URL, Schedule: o.Schedule, Timeout: o.Timeout})
+		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), registerTime)
+		defer cancel()
+		w, err := o.Target.Register(whole, Subscription{Company: company, URL: hooks[i].URL, Schedule: o.Schedule, Timeout: o.Timeout})
 		if err != nil {
 			return fmt.Errorf("register webhook %d of %d: %w", i+1, len(hooks), err)
 		}

@@ -2,7 +2,7 @@ package load
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -30,7 +30,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		defer tunnel.Close()
 	}
 	if err := run.register(ctx); err != nil {
-		return nil, errors.Join(err, ctx.Err())
+		return nil, err
 	}
 	return run.measure(ctx), nil
 }
@@ -55,8 +55,11 @@ func (r *run) register(ctx context.Context) error {
 		r.o.Progress(Progress{Phase: Registering})
 	}
 	err := r.receivers.register(ctx, r.o, r.l)
-	if err != nil {
-		_ = r.remove(ctx) // the first error tells more
+	if err == nil {
+		return nil
+	}
+	if left := r.remove(ctx); len(left) > 0 {
+		return fmt.Errorf("%w; %d that were made could not be removed, first %s", err, len(left), left[0])
 	}
 	return err
 }
@@ -72,11 +75,10 @@ func (r *run) measure(ctx context.Context) *Result {
 
 	s.enter(Triggering, start.Add(r.o.Pace.Duration))
 	generated := Open(ctx, start, r.o.Pace, r.o.Connections, r.sender())
-	drain, cancel := context.WithTimeout(ctx, r.o.Drain)
-	defer cancel()
-	s.enter(Draining, time.Now().Add(r.o.Drain))
-	_ = r.l.drained(drain) // what has not come by now stands in the result
-	history := r.history(ctx, drain, s)
+	// What has not come when it gives up stands in the result.
+	_ = r.l.drained(ctx, r.o.Drain, func() { s.enter(Draining, time.Now().Add(r.o.Drain)) })
+	r.receivers.settle(ctx)
+	history := r.history(ctx, s)
 	s.enter(Removing, time.Time{})
 	left := r.remove(ctx)
 	stop()
@@ -109,15 +111,12 @@ func (r *run) sender() Send {
 // compareTime is the least that reading the history may take.
 const compareTime = 15 * time.Second
 
-// history asks the sender, if it has a history, with what is left of the time to drain, and a little more.
-func (r *run) history(ctx, drain context.Context, s *sampler) *History {
+// history asks the sender, if it has a history, for as long as it may stand still.
+func (r *run) history(ctx context.Context, s *sampler) *History {
 	if r.o.Target.Calls == nil || ctx.Err() != nil {
 		return nil
 	}
-	until := time.Now().Add(compareTime)
-	if end, ok := drain.Deadline(); ok && end.After(until) {
-		until = end
-	}
+	until := time.Now().Add(max(compareTime, r.o.Drain))
 	s.enter(Comparing, until)
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -128,7 +127,7 @@ func (r *run) history(ctx, drain context.Context, s *sampler) *History {
 	return askHistory(ctx, r.l, companies, r.o.Target.Calls)
 }
 
-// removeTime bounds the removing.
+// removeTime bounds the removing, with as much again for every 3,000 webhooks.
 const removeTime = 15 * time.Second
 
 // remove unregisters, also when ctx has ended, and returns what could not be.
@@ -136,7 +135,7 @@ func (r *run) remove(ctx context.Context) []string {
 	if r.o.Target.Unregister == nil || r.o.Target.Register == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime*time.Duration(1+len(r.receivers.webhooks)/3000))
 	defer cancel()
 	return r.receivers.unregister(ctx, r.o.Target.Unregister)
 }

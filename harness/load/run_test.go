@@ -176,6 +176,19 @@ func TestRunNamesWhatTheSenderDidWrong(t *testing.T) {
 	}
 }
 
+// What is told twice after everything has come is seen, too.
+func TestRunSeesTheLastMessageTwice(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, func(n int) string { return map[int]string{199: "duplicated"}[n] })
+	r, err := Run(t.Context(), brief(s.target()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{r.Run + "-0000199"}; !slices.Equal(r.Duplicated.IDs, want) {
+		t.Errorf("%v, want %v", r.Duplicated, want)
+	}
+}
+
 func TestRunWithFaults(t *testing.T) {
 	t.Parallel()
 	faults, err := ParseFaults("status=500:20%:2,hang:5%,reset:5%,delay=10ms:10%,status=503:10%:all")
@@ -248,6 +261,39 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
+// A registration that is under way when the run is interrupted is not cut off: its webhook would stay, and nobody would know its id.
+func TestRunInterruptedWhileRegistering(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, well)
+	o := brief(s.target())
+	o.Companies = 500
+	ctx, cancel := context.WithCancel(t.Context())
+	register := o.Target.Register
+	o.Target.Register = func(whole context.Context, sub Subscription) (Webhook, error) {
+		w, err := register(whole, sub)
+		if strings.HasSuffix(sub.Company, "-c9") {
+			cancel()
+		}
+		return w, errors.Join(err, whole.Err()) // as if the answer were cut off
+	}
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if made := len(s.hooks); made == 0 || made == 500 || len(s.removed) != made {
+		t.Errorf("%d made, %d removed", made, len(s.removed))
+	}
+	o.Target.Unregister = func(context.Context, Webhook) error { return errors.New("no") }
+	o.Target.Register = func(whole context.Context, sub Subscription) (Webhook, error) {
+		if strings.HasSuffix(sub.Company, "-c9") {
+			return Webhook{}, ErrRefused
+		}
+		return register(whole, sub)
+	}
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "that were made could not be removed, first webhook 0 of company load-") {
+		t.Error(err)
+	}
+}
+
 func TestRunThatCannotBegin(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, well)
@@ -281,8 +327,9 @@ func TestCheckRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Options){
 		"rate -1 is refused":            func(o *Options) { o.Pace.Rate = -1 },
 		"duration 1s with ramp 2s":      func(o *Options) { o.Pace = Pace{Rate: 1, Duration: time.Second, Ramp: 2 * time.Second} },
-		"more than 50000000 deliveries": func(o *Options) { o.Pace = Pace{Rate: 1e6, Duration: time.Hour} },
+		"more than 20000000 deliveries": func(o *Options) { o.Pace = Pace{Rate: 1e6, Duration: time.Hour} },
 		"not one message is due":        func(o *Options) { o.Pace = Pace{Rate: 1e-9, Duration: time.Second, Ramp: time.Second} },
+		"255 faults are refused":        func(o *Options) { o.Faults = make(Faults, 255) },
 		"payload 204801 is refused":     func(o *Options) { o.Payload = MaxPayload + 1 },
 		"1000 companies with 101":       func(o *Options) { o.Companies, o.Webhooks = 1000, 101 },
 		"2 receivers are refused":       func(o *Options) { o.Receivers, o.Advertise = 2, "http://x" },

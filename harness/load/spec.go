@@ -20,7 +20,8 @@ import (
 )
 
 // A Spec describes a sender that is not ours: how it is triggered, and how what it delivers is recognized and verified. URL, headers and
-// bodies are templates (text/template); {{env "NAME"}} is an environment variable, for keys that must not stand in a file.
+// bodies are templates (text/template); {{env "NAME"}} is an environment variable, which must be set, for
+// keys that must not stand in a file.
 type Spec struct {
 	// Name stands in reports; empty means the URL as it is written.
 	Name string `yaml:"name"`
@@ -95,18 +96,18 @@ type foreign struct {
 }
 
 func newForeign(s Spec, client *http.Client) (*foreign, error) {
-	h := &foreign{client: client}
+	h, hook := &foreign{client: client}, Webhook{Company: "company", URL: "https://receiver.example/path", ID: "id"}
 	var errs []error
-	h.send = parseForm("", &s.Request, &errs)
+	h.send = parseForm("", &s.Request, Message{ID: "id", Company: "company", Receiver: hook.URL, Payload: "payload"}, &errs)
 	h.id = parseFinder("correlate", cmp.Or(s.Correlate, "header:webhook-id"), &errs)
 	h.answer = parseFinder("answer", s.Answer, &errs)
 	if s.Register != nil {
-		h.subscribe = parseForm("register.", &s.Register.Request, &errs)
+		h.subscribe = parseForm("register.", &s.Register.Request, hook, &errs)
 		h.hookID = parseFinder("register.id", s.Register.ID, &errs)
 		h.token = parseFinder("register.secret", s.Register.Secret, &errs)
 	}
 	if s.Unregister != nil {
-		h.leave = parseForm("unregister.", s.Unregister, &errs)
+		h.leave = parseForm("unregister.", s.Unregister, hook, &errs)
 	}
 	if s.Signature != "" {
 		secret, err := parseText("secret", s.Secret).fill(nil)
@@ -168,43 +169,54 @@ type form struct {
 	headers   map[string]text
 }
 
-func parseForm(prefix string, r *Request, errs *[]error) *form {
+// parseForm tries the templates on a sample, so that what is wrong with them is found before the run.
+func parseForm(prefix string, r *Request, sample any, errs *[]error) *form {
 	f := &form{
 		method: cmp.Or(r.Method, http.MethodPost), url: parseText(prefix+"url", r.URL), body: parseText(prefix+"body", r.Body),
 		headers: map[string]text{},
 	}
-	if u, err := url.Parse(r.URL); !strings.Contains(r.URL, "{{") && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		*errs = append(*errs, fmt.Errorf("%surl %.100q is no http or https URL", prefix, r.URL))
-	}
-	*errs = append(*errs, f.url.err, f.body.err)
 	for name, value := range r.Headers {
 		f.headers[http.CanonicalHeaderKey(name)] = parseText(prefix+"headers."+name, value)
-		*errs = append(*errs, f.headers[http.CanonicalHeaderKey(name)].err)
 	}
+	x, err := f.fill(sample)
+	if u, wrong := url.Parse(x.url); err == nil && (wrong != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		err = fmt.Errorf("%surl %.100q is no http or https URL", prefix, x.url)
+	}
+	*errs = append(*errs, err)
 	return f
 }
 
-// do makes the request with the templates filled from data.
-func (f *form) do(ctx context.Context, client *http.Client, data any) ([]byte, error) {
-	address, err := f.url.fill(data)
-	if err != nil {
-		return nil, err
+// fill makes the request with the templates filled from data.
+func (f *form) fill(data any) (x exchange, err error) {
+	x = exchange{method: f.method, header: http.Header{}}
+	if x.url, err = f.url.fill(data); err != nil {
+		return x, err
 	}
 	body, err := f.body.fill(data)
 	if err != nil {
-		return nil, err
+		return x, err
 	}
-	x := exchange{client: client, method: f.method, url: address, header: http.Header{}, body: []byte(body)}
+	x.body = []byte(body)
 	for name, value := range f.headers {
 		filled, err := value.fill(data)
 		if err != nil {
-			return nil, err
+			return x, err
 		}
 		x.header.Set(name, filled)
 	}
 	if body != "" && x.header.Get("Content-Type") == "" && json.Valid(x.body) {
 		x.header.Set("Content-Type", "application/json")
 	}
+	return x, nil
+}
+
+// do fills the request, and makes it.
+func (f *form) do(ctx context.Context, client *http.Client, data any) ([]byte, error) {
+	x, err := f.fill(data)
+	if err != nil {
+		return nil, err
+	}
+	x.client = client
 	return x.do(ctx)
 }
 
@@ -219,8 +231,17 @@ func parseText(field, source string) text {
 	if !strings.Contains(source, "{{") {
 		return text{plain: source}
 	}
-	parts, err := template.New(field).Option("missingkey=error").Funcs(template.FuncMap{"env": os.Getenv}).Parse(source)
+	parts, err := template.New(field).Option("missingkey=error").Funcs(template.FuncMap{"env": environment}).Parse(source)
 	return text{parts: parts, err: err}
+}
+
+// environment is a variable that must be set, be it to nothing: a key that is missing would else be seen as a refusal by the sender.
+func environment(name string) (string, error) {
+	value, ok := os.LookupEnv(name)
+	if !ok {
+		return "", fmt.Errorf("environment variable %.60q is not set", name)
+	}
+	return value, nil
 }
 
 func (t text) fill(data any) (string, error) {

@@ -20,6 +20,9 @@ func TestSpecRefuses(t *testing.T) {
 		"url: http://x\nregister: {url: http://x, id: x}": `register.id: id "x" refused`,
 		"url: http://x\nunregister: {url: x}":             `unregister.url "x"`,
 		"url: http://x\nheaders: {A: '{{nothing}}'}":      `function "nothing" not defined`,
+		"url: http://x\nbody: '{{.Number}}'":              "can't evaluate field Number",
+		"url: '{{env \"LOAD_TEST_NONE\"}}/orders'":        `environment variable "LOAD_TEST_NONE" is not set`,
+		"url: '{{.Company}}/orders'":                      `url "company/orders" is no http or https URL`,
 	} {
 		spec, err := ReadSpec(strings.NewReader(text))
 		if err == nil {

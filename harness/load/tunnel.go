@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,9 @@ func OpenTunnel(ctx context.Context, command string, r *harness.Receiver, client
 	reader, writer := io.Pipe()
 	t.cmd.Stdout, t.cmd.Stderr = writer, writer
 	t.cmd.WaitDelay = time.Second
+	if _, err := t.cmd.StdinPipe(); err != nil { // left open, for ssh ends at the end of its input
+		return nil, fmt.Errorf("tunnel %.100q did not start: %w", command, err)
+	}
 	if err := t.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("tunnel %.100q did not start: %w; correct it", command, err)
 	}
@@ -75,8 +79,8 @@ func (t *Tunnel) Close() {
 	kill.Stop()
 }
 
-// httpsURL matches what tunnel programs print: none has a path, a query or a user in it.
-var httpsURL = regexp.MustCompile(`https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?(?:/[^\s"'<>|]*)?`)
+// httpsURL matches what tunnel programs print, also in colours: none has a path, a query or a user in it.
+var httpsURL = regexp.MustCompile(`https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?(?:/[^\x00-\x20"'<>|]*)?`)
 
 // scan hands over each address that has no path, once, and keeps the last lines. When nobody wants URLs any more it goes on reading, for a
 // program whose output is not read stops.
@@ -104,15 +108,16 @@ func (t *Tunnel) scan(ctx context.Context, output io.Reader, urls chan<- string)
 	}
 }
 
-// probePath is asked for through a tunnel; a delivery there is not of the run.
-const probePath = "/.load-tunnel-probe"
+// Below probePath is asked for through a tunnel, each time for another name; a delivery there is not of the run.
+const probePath = "/.load-tunnel-probe/"
 
-func isProbe(d harness.Delivery) bool { return d.Path == probePath }
+func isProbe(d harness.Delivery) bool { return strings.HasPrefix(d.Path, probePath) }
 
 // firstThatLeads asks each URL, again and again, until one leads to the receiver: a tunnel may print its URL before it is up.
 func firstThatLeads(ctx context.Context, urls <-chan string, ended <-chan error, r *harness.Receiver, client *http.Client) (string, error) {
 	var tried []string
-	again := time.NewTicker(time.Second)
+	pause := 100 * time.Millisecond
+	again := time.NewTimer(pause)
 	defer again.Stop()
 	for {
 		select {
@@ -131,6 +136,8 @@ func firstThatLeads(ctx context.Context, urls <-chan string, ended <-chan error,
 					return u, nil
 				}
 			}
+			pause = min(2*pause, 2*time.Second)
+			again.Reset(pause)
 		case err := <-ended:
 			return "", errors.Join(errors.New("it ended"), err)
 		case <-ctx.Done():
@@ -142,8 +149,8 @@ func firstThatLeads(ctx context.Context, urls <-chan string, ended <-chan error,
 func leads(ctx context.Context, base string, r *harness.Receiver, client *http.Client) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	before := r.Endpoint(probePath).Account().Deliveries
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+probePath, nil)
+	path := probePath + rand.Text() // what comes late through another tunnel is not taken for this one
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return false
 	}
@@ -152,7 +159,7 @@ func leads(ctx context.Context, base string, r *harness.Receiver, client *http.C
 		return false
 	}
 	_ = res.Body.Close()
-	return r.Endpoint(probePath).Account().Deliveries > before
+	return r.Endpoint(path).Account().Deliveries > 0
 }
 
 // A tail keeps the last of a text.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,6 +89,61 @@ func alive(pid int) bool {
 	}
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// Each file has what a program of that name prints, its own address being the one of quiet-otter-31. The stand-in prints it and goes on
+// until its input ends, as ssh does. Of the other addresses none leads here, and its own does so from the second request on.
+func TestTunnelPrograms(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/tunnels/*.txt")
+	if err != nil || len(files) < 9 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			r, up := receive(t), false
+			web := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+				w := httptest.NewRecorder()
+				own := req.URL.Scheme == "https" && strings.HasPrefix(req.URL.Host, "quiet-otter-31.")
+				if own && up {
+					r.ServeHTTP(w, req)
+				} else {
+					w.WriteHeader(http.StatusNotFound)
+				}
+				up = up || own
+				return w.Result(), nil
+			})}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			tunnel, err := OpenTunnel(ctx, "exec cat "+file+" -", r, web)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tunnel.Close()
+			if !regexp.MustCompile(`^https://quiet-otter-31\.[a-z0-9.-]+(:8080)?$`).MatchString(tunnel.URL) {
+				t.Errorf("found %s", tunnel.URL)
+			}
+		})
+	}
+}
+
+// What comes to the receiver by another way at the same time is no proof that a URL leads to it.
+func TestTunnelIsProvedByItsOwnRequest(t *testing.T) {
+	t.Parallel()
+	r := receive(t)
+	asked := 0
+	web := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+		asked++
+		w := httptest.NewRecorder()
+		old := req.Clone(req.Context())
+		old.URL.Path = probePath + "old"
+		r.ServeHTTP(w, old)
+		return w.Result(), nil
+	})}
+	if leads(t.Context(), "https://elsewhere.example", r, web) || asked != 1 {
+		t.Errorf("a late request of an earlier try was taken for one through the tunnel; %d were made", asked)
+	}
 }
 
 func TestTunnelThatLeadsNowhere(t *testing.T) {

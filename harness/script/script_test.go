@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,6 +40,61 @@ func (c checked) Run() int {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: script.Commands(), Setup: script.Setup})
+}
+
+// TestScriptsUseEveryVerb: what doc.go offers, each verb with each of its flags and words, is used against the real program by a script of
+// testdata/script.
+func TestScriptsUseEveryVerb(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts := read(t, files...)
+	verbs := map[string]bool{}
+	for _, o := range offers(read(t, "doc.go")) {
+		verbs[strings.Fields(o.verb)[0]] = true
+		used := regexp.MustCompile(`(?m)^` + o.not + regexp.QuoteMeta(o.verb) + `( .*)?` + o.word + `( |$)`)
+		if !used.MatchString(scripts) {
+			t.Errorf("no script has %q", o.not+o.verb+" ..."+o.word)
+		}
+	}
+	if want := script.Commands(); len(verbs) != len(want) {
+		t.Errorf("doc.go tells of %d verbs, and there are %d", len(verbs), len(want))
+	}
+}
+
+// An offer is a verb, with ! or not, and a flag or a word that it takes.
+type offer struct{ not, verb, word string }
+
+// offers reads the lines of usage: what stands after one tab, and what goes on with a bracket.
+func offers(doc string) (all []offer) {
+	usage := regexp.MustCompile(`(?m)^//\t(\[!\] )?((?:engine )?[a-z-]+) ?(.*\n(?://\t    \[.*\n)*)//\t    [^\[]`)
+	word := regexp.MustCompile(`(?:^|[ \[])(-[a-z-]+)|\|([a-z]+)|\b(is|matches|length|as) [A-Z]`)
+	for _, u := range usage.FindAllStringSubmatch(doc, -1) {
+		all = append(all, offer{"", u[2], ""})
+		if u[1] != "" {
+			all = append(all, offer{"! ", u[2], ""})
+		}
+		for _, w := range word.FindAllStringSubmatch(u[3], -1) {
+			all = append(all, offer{"", u[2], " " + w[1] + w[2] + w[3]})
+		}
+	}
+	return all
+}
+
+// read is the text of the files, one after another.
+func read(t *testing.T, files ...string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // fakeEngine stands in for "posthorn serve": it answers with what it was started with, posts what is sent to /send?to=URL, and

@@ -22,7 +22,7 @@ func Text(w io.Writer, r *load.Result) error {
 	fmt.Fprintf(&b, "delivered  %s of %s expected, %.1f/s; %s deliveries, %s repeats, %s out of order, %s not verified\n", grouped(r.Arrived),
 		grouped(r.Expected), r.DeliveredPerSecond, grouped(r.Deliveries), grouped(r.Repeats), grouped(r.OutOfOrder), grouped(r.Unchecked))
 	fmt.Fprintf(&b, "lost %s, bad signatures %s, duplicated %s\n", grouped(r.Lost.Count), grouped(r.Bad.Count), grouped(r.Duplicated.Count))
-	if !r.Generator.Held {
+	if !r.Generator.Held && !r.Interrupted {
 		fmt.Fprintf(&b, "the generator could not hold its rate: %s of %s triggers made, %.1f/s; latencies count from when each was due\n",
 			grouped(r.Generator.Sent), grouped(r.Generator.Planned), r.Generator.PerSecond)
 	}

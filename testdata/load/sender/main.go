@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -26,13 +25,10 @@ var (
 )
 
 func main() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
 	fmt.Printf("listening on http://%s\n", l.Addr())
 	http.HandleFunc("PUT /shop/orders", order)
-	log.Fatal(http.Serve(l, nil))
+	_ = http.Serve(l, nil)
 }
 
 func order(w http.ResponseWriter, r *http.Request) {

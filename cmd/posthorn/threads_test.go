@@ -1,0 +1,59 @@
+package main
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+)
+
+func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
+	t.Parallel()
+	var sets []int
+	w := threadWatch{few: 4, many: 16, set: func(n int) { sets = append(sets, n) }}
+	var now waits
+	look := func(all, long uint64) {
+		now.all, now.long = now.all+all, now.long+long
+		w.judge(now)
+	}
+	look(1000, 10) // no more than one in a hundred
+	look(0, 0)
+	if len(sets) != 0 {
+		t.Fatalf("threads were set to %v though nobody waits", sets)
+	}
+	look(1000, 11)
+	look(1000, 500)
+	for range calmLooks - 1 {
+		look(1000, 0)
+	}
+	if !slices.Equal(sets, []int{16}) {
+		t.Fatalf("threads were set to %v while goroutines waited, want 16 once", sets)
+	}
+	look(1000, 100)
+	for range calmLooks {
+		look(1000, 1)
+	}
+	look(50, 1)
+	if !slices.Equal(sets, []int{16, 4, 16}) {
+		t.Errorf("threads were set to %v, want 16, after a calm time 4, and 16 again", sets)
+	}
+}
+
+// The runtime's own histogram is read right: goroutines have been given threads since the start, and few of them late.
+func TestThreadsReadTheRuntimesHistogram(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "")
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	w := watchThreads()
+	if got := runtime.GOMAXPROCS(0); got != before+fewThreads {
+		t.Errorf("GOMAXPROCS is %d at the start, want %d", got, before+fewThreads)
+	}
+	if w.before.all == 0 || w.before.long >= w.before.all {
+		t.Errorf("read %+v", w.before)
+	}
+	w.look()
+	t.Setenv("GOMAXPROCS", "3")
+	if watchThreads() != nil {
+		t.Error("the operator's GOMAXPROCS is watched over")
+	}
+	watchThreads().look()
+}
