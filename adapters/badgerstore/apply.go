@@ -55,8 +55,7 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	if err := write(txn, c); err != nil {
 		return err
 	}
-	// Badger syncs before CommitAt returns (Options.SyncWrites).
-	if err := txn.CommitAt(next.commit, nil); err != nil {
+	if err := errors.Join(txn.CommitAt(next.commit, nil), s.log.sync()); err != nil {
 		return s.fail(fmt.Errorf("commit %d in %s, outcome unknown; open the store anew: %w", next.commit, s.opts.Dir, err))
 	}
 	s.syncs.Add(1)

@@ -7,13 +7,13 @@ import (
 	"posthorn/ports"
 )
 
-// TestEveryApplySyncs cannot see the disk: no test in a process can. It holds what makes Badger sync, and that each
-// Apply is one transaction of Badger's.
+// TestEveryApplySyncs cannot see the disk: no test in a process can. It holds who syncs, and that each Apply is one transaction of
+// Badger's.
 func TestEveryApplySyncs(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	if o := s.db.Opts(); !o.SyncWrites || o.InMemory {
-		t.Errorf("Badger syncs writes: %v, lives in memory: %v", o.SyncWrites, o.InMemory)
+	if o := s.db.Opts(); o.SyncWrites == syncsItself || o.InMemory {
+		t.Errorf("Badger syncs writes: %v, and the store itself: %v; Badger lives in memory: %v", o.SyncWrites, syncsItself, o.InMemory)
 	}
 	fill(t, s, 1, 5)
 	if err := s.Apply(t.Context(), ports.Commit{}); err != nil {

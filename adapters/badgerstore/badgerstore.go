@@ -2,7 +2,7 @@
 // commit.
 //
 // How a commit travels: Apply puts the entries and pairs into one Badger transaction. Badger writes it with an end
-// marker into the log of the memtable, which is a mapped file, syncs that, and only then returns. A crash before the
+// marker into the log of the memtable, which is a mapped file; the store syncs that (durable.go), and only then Apply returns. A crash before the
 // marker is on disk leaves a tail that the next Open cuts off; a crash after it finds the commit whole. Full memtables
 // are flushed to tables, and the log of a memtable is removed only when its table and the manifest are synced.
 //
@@ -55,7 +55,8 @@ type Store struct {
 	lock  *dirLock
 	syncs atomic.Uint64
 
-	committed *os.File // for the one caller of Apply
+	log       *durableLog // for the one caller of Apply, as is committed
+	committed *os.File
 
 	use       sync.WaitGroup // views and an Apply under way
 	closeOnce sync.Once
@@ -119,9 +120,14 @@ func openLocked(ctx context.Context, o Options) (*Store, error) {
 		_ = committed.Close() // nothing was written
 		return nil, err
 	}
-	s := &Store{opts: o, db: db, committed: committed, views: map[uint64]int{}}
-	if err := s.start(); err != nil {
+	log, err := openDurable(o.Dir)
+	if err != nil {
 		_, _ = db.Close(), committed.Close() // nothing was written
+		return nil, err
+	}
+	s := &Store{opts: o, db: db, log: log, committed: committed, views: map[uint64]int{}}
+	if err := s.start(); err != nil {
+		_, _, _ = db.Close(), log.close(), committed.Close() // as above
 		return nil, err
 	}
 	return s, nil
@@ -156,7 +162,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.use.Wait()
 	s.closeOnce.Do(func() {
-		s.closeErr = errors.Join(s.db.Close(), s.committed.Sync(), s.committed.Close())
+		s.closeErr = errors.Join(s.db.Close(), s.log.close(), s.committed.Sync(), s.committed.Close())
 		if err := s.lock.release(); s.closeErr == nil {
 			s.closeErr = err
 		}

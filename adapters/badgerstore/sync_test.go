@@ -43,7 +43,7 @@ func TestTraced(t *testing.T) {
 }
 
 // TestEveryApplyIsSynced watches the system calls of a process that applies commits, over changes of the log: before each Apply returns,
-// and after the one before has, a log was synced whole.
+// and after the one before has, a log was synced whole, and before that its directory, once it has the log's name.
 func TestEveryApplyIsSynced(t *testing.T) {
 	t.Parallel()
 	if err := strace.Usable(t.Context()); err != nil {
@@ -65,13 +65,19 @@ func TestEveryApplyIsSynced(t *testing.T) {
 			continue
 		}
 		applied++
-		at := slices.IndexFunc(syncs, func(s strace.Sync) bool {
-			return filepath.Ext(s.File) == ".mem" && s.Began > before && s.Ended < c.Began
-		})
+		within := func(of func(file string) bool) int {
+			return slices.IndexFunc(syncs, func(s strace.Sync) bool { return of(s.File) && s.Began > before && s.Ended < c.Began })
+		}
+		at := within(func(file string) bool { return filepath.Ext(file) == ".mem" })
 		if at < 0 {
 			t.Errorf("commit %d was applied without a sync of a log since the one before", applied)
-		} else {
-			logs[syncs[at].File] = true
+			continue
+		}
+		if log := syncs[at].File; !logs[log] {
+			logs[log] = true
+			if dir := within(func(file string) bool { return file == filepath.Dir(log) }); dir < 0 || dir > at {
+				t.Errorf("commit %d went into the new log %s, whose name was not synced before", applied, filepath.Base(log))
+			}
 		}
 		before = c.Ended
 	}

@@ -41,10 +41,10 @@ const (
 // Each table is one open file and one mapping: about 500 for a gigabyte.
 func badgerOptions(dir string) badger.Options {
 	o := badger.DefaultOptions(dir)
-	o.SyncWrites = true
-	o.DetectConflicts = false // there is one writer
-	o.BypassLockGuard = true  // dirLock holds the directory
-	o.MetricsEnabled = false  // Badger's are expvars, global to the process
+	o.SyncWrites = !syncsItself // see durable.go
+	o.DetectConflicts = false   // there is one writer
+	o.BypassLockGuard = true    // dirLock holds the directory
+	o.MetricsEnabled = false    // Badger's are expvars, global to the process
 	o.ValueThreshold = vlogAbove
 	o.ValueLogFileSize = vlogFileSize
 	o.MemTableSize = memTableSize
