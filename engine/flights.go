@@ -31,7 +31,7 @@ func (ls *lanes) take(store ports.Store, most int) ([]*flight, error) {
 	now := ls.now()
 	ls.wakeSleepers(now)
 	var out []*flight
-	for len(out) < most && len(ls.flights) < ls.window {
+	for len(out) < most && len(ls.flights)-ls.landing < ls.window && len(ls.flights) < maxFlown {
 		l := ls.round.next()
 		if l == nil {
 			break
@@ -159,7 +159,8 @@ func (ls *lanes) land(o *core.Outcome) {
 }
 
 // answered lets lanes begin further flights in place of those whose outcomes are about to be committed: a lane's limit is for the receiver,
-// and would else stand still for each sync. What was slow waits for its commit, for the lane is to learn of it first.
+// the window for what is under way, and both would else stand still for each sync. Beside a flood, whose flights fill the window, another
+// company's call would wait for a commit to find its place. What was slow waits for its commit, for the lane is to learn of it first.
 func (ls *lanes) answered(outcomes []core.Outcome) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -172,6 +173,7 @@ func (ls *lanes) answered(outcomes []core.Outcome) {
 		}
 		f.answered = true
 		f.lane.answered++
+		ls.landing++
 		ls.settle(f.lane, now)
 	}
 	ls.nudge()
@@ -186,6 +188,7 @@ func (ls *lanes) end(f *flight) {
 	f.lane.flights--
 	if f.answered {
 		f.lane.answered--
+		ls.landing--
 	}
 	ls.hold(f.lane, -1)
 }

@@ -9,7 +9,8 @@ import (
 
 // Bounds of all lanes together.
 const (
-	maxWindow  = 1024
+	maxWindow  = 1024          // flights that are not answered
+	maxFlown   = 2 * maxWindow // with those whose outcomes wait for their commit
 	slowShare  = maxWindow / 4 // held by slow lanes together
 	doubtShare = maxWindow / 2 // held by slow and unproven lanes together: the other half is for those that answer
 	newShare   = maxWindow / 8 // beyond that, for the first flight of a lane whose company has none in doubt
@@ -29,6 +30,7 @@ type lanes struct {
 	held     [3]int         // by pace: flights
 	doubted  map[string]int // flights of slow and unproven lanes, by company
 	flights  map[string]*flight
+	landing  int // flights that are answered
 	sleepers sleepers
 	window   int   // below maxWindow while the bus is in doubt
 	doubt    error // why it is

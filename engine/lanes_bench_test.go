@@ -164,8 +164,12 @@ func (b *laneBench) check() {
 	if held != b.held {
 		b.t.Errorf("held by pace = %v, flights say %v", b.held, held)
 	}
-	if len(b.flights) > maxWindow {
-		b.t.Errorf("%d flights, %v by pace", len(b.flights), held)
+	landing := 0
+	for _, n := range answered {
+		landing += n
+	}
+	if landing != b.landing || len(b.flights)-landing > maxWindow || len(b.flights) > maxFlown {
+		b.t.Errorf("%d flights, %v by pace, of them answered %d, the books say %d", len(b.flights), held, landing, b.landing)
 	}
 	fresh := 0
 	for _, l := range b.byHook {

@@ -135,6 +135,37 @@ func TestAnAnsweredFlightMakesRoomBeforeItsCommit(t *testing.T) {
 	})
 }
 
+// A flood's flights fill the window. Another company's call finds its place when one of them is answered, not when that is on the disk.
+func TestAnAnsweredFlightLeavesTheWindowBeforeItsCommit(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *laneBench) {
+		for i := range 3 * maxWindow {
+			b.add(fmt.Sprintf("flood/%d", i), 1)
+		}
+		for _, l := range b.byHook {
+			b.setPace(l, quick) // proven, so that they may have all of the window
+		}
+		flood := b.takeAll(5000)
+		b.add("small/1", 1)
+		if got := b.takeAll(64); len(flood) != maxWindow || len(got) != 0 {
+			b.t.Fatalf("%d flights, and %d beyond them", len(flood), len(got))
+		}
+		b.hear(flood[0], ports.ClassOK, 0)
+		b.hear(flood[1], ports.ClassOK, 0)
+		if got := hooks(b.takeAll(64)); !slices.Contains(got, "small/1") || len(got) != 2 {
+			b.t.Errorf("two answers made room for %v", got)
+		}
+		b.check()
+		for _, f := range flood {
+			b.hear(f, ports.ClassOK, 0)
+		}
+		if b.takeAll(5000); b.underWay() != maxFlown {
+			b.t.Errorf("%d flights while nothing is committed, want at most %d", b.underWay(), maxFlown)
+		}
+		b.check()
+	})
+}
+
 func TestWindowHoldsAtMost1024(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *laneBench) {

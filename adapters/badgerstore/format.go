@@ -79,7 +79,7 @@ func writeSynced(path string, text []byte) error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // our own directory
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,9 @@ const (
 	// longWait is what a goroutine that can run waits for a thread only behind others that compute; callers and receivers alone make it
 	// wait well under a millisecond.
 	longWait = 5e-3
-	// calmLooks is how many looks in a row find nobody waiting before the threads are few again: 5 s, a compaction's pauses are shorter.
-	calmLooks = 20
+	// calmLooks is how many looks in a row find nobody waiting before the threads are few again: a minute. The compactions of a flood pause for
+	// seconds, with many threads few wait long while they last, and each time that the threads are few when one begins costs calls a look.
+	calmLooks = 600
 )
 
 // A threadWatch sets GOMAXPROCS by how long goroutines wait for a thread. Its methods are for one goroutine.

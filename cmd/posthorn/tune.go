@@ -27,7 +27,7 @@ func keepPrivate() { syscall.Umask(0o077) }
 const quietAfter = 10 * time.Second
 
 // threadsAfter is how often the threads are looked after.
-const threadsAfter = 250 * time.Millisecond
+const threadsAfter = 100 * time.Millisecond
 
 // A memoryWatch notices when work has ended. Left to itself the collector keeps what a burst has taken, for it runs only as memory is
 // asked for, and every two minutes.
