@@ -79,6 +79,11 @@ test/transports: brokers ## Run over real brokers what `make test` runs over sta
 	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 15m -run '^TestScriptsOverTransports$$/^real' ./cmd/posthorn
 	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 5m -run '^TestOutside$$/^redis$$' .
 
+test/fleet: build brokers ## Kill an engine, its dispatchers and their broker, over Kafka, NATS and SQS, and make the account (about 8 minutes).
+	go run ./bench fleet --transport kafka --candidates 20000 --kills 12 --brokers $(BROKERS) $(BENCHARGS)
+	go run ./bench fleet --transport nats --candidates 5000 --kills 12 --brokers $(BROKERS) $(BENCHARGS)
+	go run ./bench fleet --transport sqs --candidates 5000 --kills 12 --brokers $(BROKERS) $(BENCHARGS)
+
 lint: $(LINT) ## Check form and habits with the pinned golangci-lint.
 	$(LINT) run ./...
 
@@ -116,10 +121,6 @@ bench/transports: build brokers ## Measure delivered/s over each transport besid
 
 bench/latency: build ## Judge accept and arrival at 100/s and 1,000/s, open loop (about 2 minutes).
 	go run ./bench latency $(BENCHARGS)
-
-bench/transports: build ## Measure delivered/s over NATS, Kafka and SQS beside in-process channels, and judge times at 100/s (about 5 minutes; installs brokers).
-	@for kind in nats kafka sqs; do internal/broker/install.sh $$kind bin/brokers || exit 1; done
-	go run ./bench transports $(BENCHARGS)
 
 bench/isolation: build ## Judge a healthy webhook beside hanging and dead ones (about 5 minutes).
 	go run ./bench isolation $(BENCHARGS)

@@ -20,6 +20,7 @@ import (
 
 const usage = `usage: bench VERB [flags]
   rate       deliveries a second, of raw baselines and the engine in interleaved rounds
+  transports deliveries a second and times over in-process channels, NATS, Kafka and SQS, with real brokers beside
   latency    times of acceptance and arrival at steady rates, open loop
   isolation  times of a healthy webhook beside hanging and dead ones
   idle       memory and processor time of an engine that has nothing to do
@@ -31,6 +32,7 @@ const usage = `usage: bench VERB [flags]
   overload   what is refused, lost and held at four times the sustainable rate
   soak       what an engine holds as time passes, under a mixed load, faults and kills
   crash      kills by SIGKILL under load, and an account of what was lost or repeated
+  fleet      the same of an engine, three dispatchers and their broker, all of them killed
   forward, count, serve   the raw forwarder, a receiver that counts, and an engine that can be looked into, which the others start
 Each verb has -h. All but these run the engine from --binary (make build), over data directories of their own in --dir.
 make bench, bench/VERB, soak and test/crash build it and run them; docs/benchmarks.md says how to read them.
@@ -77,6 +79,6 @@ func verbs() map[string]verb {
 		"rate": rate, "latency": latency, "isolation": isolation, "idle": idle, "forward": forwarder, "count": counting,
 		"backlog": backlog, "webhooks": webhooks, "history": history, "disk": disk,
 		"fairness": fairness, "overload": overload, "soak": soaking, "serve": serving,
-		"crash": crashes,
+		"crash": crashes, "fleet": fleets, "transports": transports,
 	}
 }

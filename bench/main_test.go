@@ -77,6 +77,12 @@ func TestIsolation(t *testing.T) {
 		"alone: memory", "60 hanging: accepted to arrived p99", "1 dead, 30 waiting: due to arrived p99")
 }
 
+func TestTransports(t *testing.T) {
+	t.Parallel()
+	short(t, []string{"transports", "--over", "gochannel", "--rounds", "1", "--count", "100", "--conns", "4", "--for", "100ms"},
+		" gochannel ", " 1.00 - ", "posthorn accepted to arrived", "posthorn at 100/s: accepted to arrived p50")
+}
+
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	short(t, []string{"idle", "--for", "20ms", "--settle", "0s", "--after", "10"},
@@ -139,6 +145,7 @@ func TestNoEngine(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir()
 	for _, c := range []struct {
 		args []string
 		want string
@@ -156,7 +163,13 @@ func TestUsage(t *testing.T) {
 		{[]string{"fairness", "--flood", "9"}, "beside floods of 9 calls for 10000 webhooks measure nothing"},
 		{[]string{"overload", "--factor", "1"}, "1 times the rate of 30000 requests for 1m0s over 6000 connections measure nothing"},
 		{[]string{"crash", "--kills", "0"}, "0 kills over 20000 candidates and 32 connections prove nothing: give at least 1 of each"},
+		{[]string{"fleet", "--transport", "nats", "--candidates", "0"}, "10 kills over 0 candidates and 32 connections prove nothing: give at least 1 of each"},
+		{[]string{"fleet"}, `transport "" is refused: there is no such broker; give kafka, sqs or nats`},
 		{[]string{"soak", "--rate", "0"}, "0 requests a second for 30m0s with 5 kills measure nothing"},
+		{[]string{"transports", "--rounds", "0"}, "0 rounds of 30000 requests over 64 connections, and times for 20s, measure nothing"},
+		{[]string{"transports", "--over", "pigeon", "--dir", dir}, `transport "pigeon" is refused: there is none of that name`},
+		{[]string{"transports", "--over", "nats", "--brokers", dir, "--dir", dir}, "run internal/broker/install.sh nats " + dir},
+		{[]string{"isolation", "--transport", "pigeon", "--dir", dir}, `transport "pigeon" is refused`},
 		{[]string{"latency", "--for", "0s"}, "0s over 64 connections measure nothing: give more than 0 of each"},
 	} {
 		var out, errs strings.Builder

@@ -88,6 +88,8 @@ func isolation(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []s
 	})
 	flags.IntVar(&m.Conns, "conns", 64, "connections of the generator")
 	flags.IntVar(&m.Waiting, "waiting", 20_000, "calls that wait for one dead webhook; 0 leaves the scenario out")
+	over := flags.String("transport", "gochannel", "what carries tasks and outcomes: gochannel, nats, kafka or sqs; the broker is started")
+	installed := installed(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -96,7 +98,12 @@ func isolation(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []s
 			"give more than 0 of each, or 0 waiting",
 			m.Samples, m.Rate, m.Waiting, m.Conns)
 	}
-	m.Engine = *p
+	t, stop, err := transport(ctx, *over, *installed, p.Dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	m.Engine, m.Engine.Transport = *p, t
 	return m.Run(ctx, out)
 }
 

@@ -32,11 +32,22 @@ type Target struct {
 	// Secret, if set, is what the receiver verifies with, as [harness.Receiver.SetSecret] takes it; a run in which anything fails the
 	// check has failed.
 	Secret string
-	// Check, if set, is asked once everything has arrived and Stop has returned: for what the table should say of the run (syncs
-	// counted, say), or for why the run does not count.
-	Check func() (note string, err error)
+	// Check, if set, is asked once everything has arrived and Stop has returned: for what the run has cost, or for why it does not count.
+	Check func() (Cost, error)
 	// Stop ends it and waits for its end. It is called once.
 	Stop func() (child.Usage, error)
+}
+
+// A Cost is what a contender has counted in its whole life, the warming included.
+type Cost struct {
+	Syncs     int
+	Envelopes int // put on the transport
+	Bytes     int // of their bodies
+}
+
+// String is the cost as a note.
+func (c Cost) String() string {
+	return fmt.Sprintf("%d syncs, %d envelopes of %d KiB in all", c.Syncs, c.Envelopes, c.Bytes>>10)
 }
 
 // SingleHop is the generator talking to the receiver itself: the most that is possible.

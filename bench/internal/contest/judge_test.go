@@ -46,7 +46,7 @@ func TestLatencyIsJudged(t *testing.T) {
 		{"the generator was late", 1000, flat(10*ms, 30*ms, 24*ms, 30*ms), raw, "VP"},
 		{"all connections wait for answers", 1000, flat(10*ms, 74*ms, 24*ms, 30*ms), raw, "FP"},
 	} {
-		if got := initials(Latency{Conns: 64}.kept(c.rate, "it", c.t, c.raw)); got != c.want {
+		if got := initials(Latency{Conns: 64}.kept(Posthorn{}.promises(), c.rate, "it", c.t, c.raw)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

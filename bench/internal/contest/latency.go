@@ -60,14 +60,8 @@ type promise struct {
 	most time.Duration
 }
 
-// promises are those of the project's plan.
-func promises() []promise {
-	return []promise{
-		{1000, toAccepted + " p99", func(t times) time.Duration { return t.accepted.P99 }, 20 * time.Millisecond},
-		{1000, toCarried + " p99", func(t times) time.Duration { return t.carried.P99 }, 25 * time.Millisecond},
-		{100, toCarried + " p50", func(t times) time.Duration { return t.carried.P50 }, 3 * time.Millisecond},
-	}
-}
+// promising is a contender of which times are promised.
+type promising interface{ promises() []promise }
 
 // Run measures TwoHop and the others at each rate, prints the tables to out, and what was promised for those rates beside what the
 // others did. It returns an error unless all was kept.
@@ -89,7 +83,9 @@ func (m Latency) Run(ctx context.Context, out io.Writer, others ...Contender) er
 				raw = t
 				continue
 			}
-			verdicts = append(verdicts, m.kept(rate, c.Name(), t, raw)...)
+			if p, ok := c.(promising); ok {
+				verdicts = append(verdicts, m.kept(p.promises(), rate, c.Name(), t, raw)...)
+			}
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -123,8 +119,8 @@ func write(w io.Writer, rate float64, name string, t times) {
 
 // kept judges what is promised for a rate. Where the raw forwarder of the same run needs as long from due to arrived as is promised
 // for a part of that, or the generator was late, the machine cannot show it, and the judgement is void.
-func (m Latency) kept(rate float64, name string, t, raw times) (verdicts []verdict.Verdict) {
-	for _, p := range promises() {
+func (m Latency) kept(promises []promise, rate float64, name string, t, raw times) (verdicts []verdict.Verdict) {
+	for _, p := range promises {
 		if p.rate != rate {
 			continue
 		}

@@ -80,8 +80,8 @@ func describe(r run, count int) (notes []string) {
 	if r.repeated > 0 {
 		notes = append(notes, fmt.Sprintf("%d repeated", r.repeated))
 	}
-	if r.note != "" {
-		notes = append(notes, r.note)
+	if r.cost != (Cost{}) {
+		notes = append(notes, r.cost.String())
 	}
 	return notes
 }

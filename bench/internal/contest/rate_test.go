@@ -68,14 +68,14 @@ func (change stub) Start(_ context.Context, to string, _ int) (Target, error) {
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 	checked := stub(func(t *Target) {
-		t.Check = func() (string, error) { return "all is well", nil }
+		t.Check = func() (Cost, error) { return Cost{Syncs: 7}, nil }
 	})
 	r, err := measure(t.Context(), checked, 2, 50, numbered.Closed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.arrivals) != 50 || r.repeated != 0 || r.note != "all is well" {
-		t.Errorf("%d arrivals, %d repeated, note %q", len(r.arrivals), r.repeated, r.note)
+	if len(r.arrivals) != 50 || r.repeated != 0 || r.cost.Syncs != 7 {
+		t.Errorf("%d arrivals, %d repeated, cost %v", len(r.arrivals), r.repeated, r.cost)
 	}
 	for i, arrived := range r.arrivals {
 		if arrived <= r.record.Sent[i] || arrived >= r.record.Accepted[i] {
@@ -92,7 +92,7 @@ func TestMeasureFails(t *testing.T) {
 	for want, change := range map[string]stub{
 		"secret that begins with whsec_ refused":    func(t *Target) { t.Secret = "whsec_no!" },
 		"signature missing: there is no webhook-id": func(t *Target) { t.Secret = "whsec_c2VjcmV0" },
-		"check stub: wrong":                         func(t *Target) { t.Check = func() (string, error) { return "", wrong } },
+		"check stub: wrong":                         func(t *Target) { t.Check = func() (Cost, error) { return Cost{}, wrong } },
 		"wrong":                                     func(t *Target) { t.Stop = func() (child.Usage, error) { return child.Usage{}, wrong } },
 	} {
 		if _, err := measure(ctx, change, 2, 10, numbered.Closed); err == nil || !strings.Contains(err.Error(), want) {

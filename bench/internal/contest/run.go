@@ -19,7 +19,7 @@ type run struct {
 	record   numbered.Record
 	arrivals []time.Duration // by index in record, from the same base
 	repeated int             // bodies that arrived more than once
-	note     string
+	cost     Cost
 	usage    child.Usage
 }
 
@@ -42,7 +42,7 @@ func measure(
 		usage, stopped := target.Stop()
 		r.usage, err = usage, errors.Join(err, stopped)
 		if err == nil && target.Check != nil {
-			if r.note, err = target.Check(); err != nil {
+			if r.cost, err = target.Check(); err != nil {
 				err = fmt.Errorf("check %s: %w", c.Name(), err)
 			}
 		}

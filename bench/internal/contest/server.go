@@ -20,7 +20,7 @@ import (
 	"posthorn/harness/load"
 )
 
-// A Server is `posthorn serve` in a process of its own. Its methods but Stop, Kill and Syncs may be called from many goroutines at once.
+// A Server is `posthorn serve` in a process of its own. Its methods but Stop, Kill and Cost may be called from many goroutines at once.
 type Server struct {
 	URL string
 	PID int // the process's
@@ -72,6 +72,9 @@ func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (
 	s := &Server{release: release, log: log, client: load.NewClient(clients)}
 	cmd := exec.Command(p.Binary, "serve", "--listen", "127.0.0.1:0", //nolint:gosec,noctx // our own; Stop ends it
 		"--data", DataIn(dir), "--allow-target", "127.0.0.0/8", "--log-format", "json")
+	if p.Transport.URL != "" {
+		cmd.Args = append(cmd.Args, "--transport", p.Transport.fresh())
+	}
 	cmd.Stderr = log
 	if s.child, err = child.Start(ctx, cmd, listeningAt); err != nil {
 		closed := s.close()
@@ -94,7 +97,7 @@ func (s *Server) Kill() error {
 	return errors.Join(s.child.Kill(), s.close())
 }
 
-// Stop ends the server, and its directory if it is its own; what it logged is kept for Syncs.
+// Stop ends the server, and its directory if it is its own; what it logged is kept for Cost.
 func (s *Server) Stop() (child.Usage, error) {
 	s.client.CloseIdleConnections()
 	usage, err := s.child.Stop()
@@ -112,19 +115,27 @@ func (s *Server) close() error {
 	return errors.Join(err, s.log.Close(), s.release())
 }
 
-var syncs = regexp.MustCompile(`"syncs":(\d+)`)
+var counted = regexp.MustCompile(`"syncs":(\d+),"envelopes":(\d+),"bytes":(\d+)`)
 
-// Syncs says how many commits the server synced in its life, as it logged when it stopped; it is asked after Stop. None at all is an
-// error: then nothing was durable.
-func (s *Server) Syncs() (string, error) {
-	found := syncs.FindStringSubmatch(s.words)
+// Cost says how many commits the server synced in its life, and what it put on the transport, as it logged when it stopped; it is asked
+// after Stop. No sync at all is an error, for then nothing was durable, and so is no envelope.
+func (s *Server) Cost() (c Cost, err error) {
+	found := counted.FindStringSubmatch(s.words)
 	if found == nil {
-		return "", fmt.Errorf("the server did not log its syncs when it stopped, so they cannot be counted: %.1000s", s.words)
+		return c, fmt.Errorf("the server did not log its syncs and envelopes when it stopped, so they cannot be counted: %.1000s", s.words)
 	}
-	if n, err := strconv.Atoi(found[1]); err != nil || n == 0 {
-		return "", fmt.Errorf("%s syncs: nothing was durable", found[1])
+	for i, into := range []*int{&c.Syncs, &c.Envelopes, &c.Bytes} {
+		if *into, err = strconv.Atoi(found[1+i]); err != nil {
+			return c, fmt.Errorf("read what the server counted: %w", err)
+		}
 	}
-	return found[1] + " syncs", nil
+	switch {
+	case c.Syncs == 0:
+		return c, errors.New("0 syncs: nothing was durable")
+	case c.Envelopes == 0:
+		return c, errors.New("0 envelopes: nothing went over the transport")
+	}
+	return c, nil
 }
 
 // RegisterSeed makes a webhook for candidate.created by the seed's route, and returns its secret.

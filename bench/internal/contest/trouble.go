@@ -77,7 +77,7 @@ func (b *beside) Start(ctx context.Context, to string, _ int) (t Target, err err
 	}
 	t = Target{
 		URL: b.server.URL + companyPath(Company) + "/messages", Body: numbered.Message("sample.taken"),
-		Check: b.server.Syncs, Stop: b.stop,
+		Check: b.server.Cost, Stop: b.stop,
 	}
 	if t.Secret, err = b.server.Register(ctx, Company, to); err == nil {
 		err = b.register(ctx)

@@ -1,7 +1,9 @@
 // Package crash kills the engine by SIGKILL again and again while it accepts and delivers, starts it again at once over the same
-// directory, and afterwards holds what the API tells against what clients and receiver saw.
+// directory, and afterwards holds what the API tells against what clients and receiver saw. With a Fleet it does so to an engine, its
+// dispatchers and their broker.
 //
-// Read next: crash.go for the run, kills.go for when a kill falls, judge.go for what must hold.
+// Read next: crash.go for the run, kills.go for when a kill falls, judge.go for what must hold; for a fleet fleet.go, fleet_kills.go and
+// fleet_judge.go.
 package crash
 
 import (
@@ -18,16 +20,20 @@ import (
 type Run struct {
 	// Binary is the path of cmd/posthorn, Dir where the data directory is made: on a real disk.
 	Binary, Dir string
-	// Kills is how many must fall while a command is unanswered and an attempt is under way; those that do not are not counted.
+	// Kills is how many must fall while a command is unanswered and an attempt is under way; those that do not are not counted. In a
+	// fleet no command need be unanswered, for most of its kills do not concern the clients.
 	Kills int
-	// Candidates is how many are created at least; more are until the last kill has fallen.
+	// Candidates is how many are created at least; more are until the last kill has fallen, but not in a fleet, whose kills are spread over
+	// the deliveries.
 	Candidates int
 	// Conns is how many clients create, each waiting for its answer.
 	Conns int
 	// Seed decides the moments of the kills, as far as a seed can.
 	Seed uint64
-	// Limit bounds the whole run; 0 means 10 s for each kill and two minutes.
+	// Limit bounds the whole run; 0 means 10 s for each kill and two minutes, in a fleet 30 s for each and five minutes.
 	Limit time.Duration
+	// Fleet makes the calls; nil leaves them to the engine.
+	Fleet *Fleet
 }
 
 const grace = 2 * time.Minute // for what is not killing: warming up, the backlog's end, the account
@@ -35,7 +41,9 @@ const grace = 2 * time.Minute // for what is not killing: warming up, the backlo
 // Run kills, accounts and prints to out. It returns an error if anything was lost, repeated without need or told otherwise than it was seen;
 // the data directory stays then.
 func (r Run) Run(ctx context.Context, out io.Writer) error {
-	if r.Limit == 0 {
+	if r.Limit == 0 && r.Fleet != nil {
+		r.Limit = time.Duration(r.Kills)*30*time.Second + 5*time.Minute
+	} else if r.Limit == 0 {
 		r.Limit = time.Duration(r.Kills)*10*time.Second + grace
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Limit)
@@ -75,7 +83,12 @@ func workspace(parent string) (string, error) {
 
 // endure is the run itself: kills under load, the backlog's end, and the log verified and folded again.
 func (r Run) endure(ctx context.Context, dir string) (t *testimony, err error) {
-	s, err := newServer(ctx, r.Binary, dir)
+	f, err := r.Fleet.open(ctx, r.Binary, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.end(err)) }()
+	s, err := newServer(ctx, r.Binary, dir, f.env, f.flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +104,15 @@ func (r Run) endure(ctx context.Context, dir string) (t *testimony, err error) {
 	if err := w.register(ctx, s.api); err != nil {
 		return nil, err
 	}
-	t = &testimony{}
-	if t.kills, t.told, err = r.create(ctx, s, w); err != nil {
+	t = &testimony{fleet: r.Fleet != nil, began: time.Now()}
+	if t.kills, t.told, err = r.create(ctx, s, w, f); err != nil {
 		return nil, err
 	}
 	if err := s.api.settled(ctx); err != nil {
 		return nil, fmt.Errorf("wait for the calls to end: %w", err)
+	}
+	if err := f.quiet(ctx, w); err != nil {
+		return nil, err
 	}
 	if err := t.take(ctx, s, w); err != nil {
 		return nil, err
@@ -105,11 +121,18 @@ func (r Run) endure(ctx context.Context, dir string) (t *testimony, err error) {
 }
 
 // create runs the clients and the killer until there are enough of both.
-func (r Run) create(ctx context.Context, s *server, w *witness) ([]kill, accepted, error) {
+func (r Run) create(ctx context.Context, s *server, w *witness, f *fleet) ([]kill, accepted, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := newClients(s.api, newDoor(), r.Candidates)
-	k := newKiller(r, s, w, c)
+	var k interface {
+		run(ctx context.Context) error
+		fallen() (all []kill, counted int)
+	} = newKiller(r, s, w, c)
+	if r.Fleet != nil {
+		c.lastKillFell() // so that there is an end to what is created
+		k = newRaid(r, s, w, c, f)
+	}
 	var all sync.WaitGroup
 	for range r.Conns {
 		all.Go(func() { // ends when enough are created, or with ctx
@@ -125,8 +148,9 @@ func (r Run) create(ctx context.Context, s *server, w *witness) ([]kill, accepte
 		c.lastKillFell()
 	})
 	all.Wait()
+	kills, counted := k.fallen()
 	if err := context.Cause(ctx); err != nil {
-		return nil, accepted{}, fmt.Errorf("%d of %d kills, %d accepted: %w", k.counted(), r.Kills, c.accepted(), err)
+		return nil, accepted{}, fmt.Errorf("%d of %d kills, %d accepted: %w", counted, r.Kills, c.accepted(), err)
 	}
-	return k.kills, c.told, nil
+	return kills, c.told, nil
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,20 +25,28 @@ import (
 // TestMain lets the test's own program be the binary that is killed, for what a run asks of it.
 func TestMain(m *testing.M) {
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second when it ends, for reports of other threads
-	if len(os.Args) > 2 && (os.Args[1] == "serve" || os.Args[1] == "log") {
+	if filepath.Base(os.Args[0]) == natsServer {
+		fatal(serveNATS(os.Args[1:]))
+		return
+	}
+	if len(os.Args) > 2 && slices.Contains([]string{"serve", "dispatch", "log"}, os.Args[1]) {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		err := binary(ctx, os.Args[1:])
 		stop()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		fatal(err)
 		return
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// binary does what `posthorn serve`, `posthorn log verify` and `posthorn log rebuild` do.
+func fatal(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// binary does what `posthorn serve`, `posthorn dispatch`, `posthorn log verify` and `posthorn log rebuild` do.
 func binary(ctx context.Context, args []string) error {
 	flags, verb := flag.NewFlagSet("", flag.ContinueOnError), args[0]
 	if verb == "log" {
@@ -47,10 +57,20 @@ func binary(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Listen, "listen", "", "")
 	flags.StringVar(&o.AllowTarget, "allow-target", "", "")
 	flags.String("log-format", "", "")
+	flags.BoolVar(&o.NoDispatch, "no-dispatch", false, "")
+	transport := flags.String("transport", "", "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	if verb == "serve" {
+	switch verb {
+	case "dispatch":
+		return dispatch(ctx, os.Stdout, *transport, o.AllowTarget)
+	case "serve":
+		bus, err := busOver(ctx, *transport)
+		if err != nil {
+			return err
+		}
+		o.Bus, o.Key = bus, fleetKey()
 		return inside.Serve(ctx, os.Stdout, os.Stderr, o)
 	}
 	store, err := badgerstore.Open(ctx, badgerstore.Options{Dir: o.Data})

@@ -30,6 +30,7 @@ type verdict struct {
 	faults  []fault
 	kills   []kill
 	repeats int // attempts that came again because of all kills, those of starts included
+	because reasons
 	seen    map[place][]delivery
 }
 
@@ -57,7 +58,11 @@ func (t *testimony) judge() *verdict {
 			v.fault(twice, "call %s: message %s has another call at %s", c.ID, c.Message, c.path)
 		}
 		of[at] = true
-		v.call(c, v.seen[at])
+		if t.fleet {
+			v.fleetCall(c, v.seen[at])
+		} else {
+			v.call(c, v.seen[at])
+		}
 	}
 	for at, ds := range v.seen {
 		if !of[at] {
@@ -65,7 +70,7 @@ func (t *testimony) judge() *verdict {
 		}
 	}
 	for _, k := range v.kills {
-		if k.unknown > window || k.repeated > k.unknown {
+		if k.unknown > window || k.repeated > window || k.repeated > k.unknown && !t.fleet {
 			v.fault(repeated, "kill %d: %d attempts came again, %d were under way, of at most %d", k.number, k.repeated, k.unknown, window)
 		}
 	}

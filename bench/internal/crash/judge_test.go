@@ -32,8 +32,8 @@ func honest() *testimony {
 			made("seed", "m2", "c2", seedPath), made("unknown", "m3", "c3", seedPath),
 		},
 		attempts: map[string][]attempt{
-			"steady": {{"steady", 1, 2, 204}}, "flaky": {{"flaky", 1, 1, 503}, {"flaky", 2, 2, 204}},
-			"seed": {{"seed", 1, 1, 204}}, "unknown": {{"unknown", 1, 1, 204}},
+			"steady": {{Call: "steady", Attempt: 1, Epoch: 2, Status: 204}}, "flaky": {{Call: "flaky", Attempt: 1, Epoch: 1, Status: 503}, {Call: "flaky", Attempt: 2, Epoch: 2, Status: 204}},
+			"seed": {{Call: "seed", Attempt: 1, Epoch: 1, Status: 204}}, "unknown": {{Call: "unknown", Attempt: 1, Epoch: 1, Status: 204}},
 		},
 		deliveries: []delivery{
 			seen(steadyPath, "m1", 9, 204, 1), seen(steadyPath, "m1", 12, 204, 0),

@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// A kill is one SIGKILL that fell on a server that had started.
+// A kill is one SIGKILL that fell on a server that had started; in a fleet a SIGKILL or SIGTERM that fell on any of its processes.
 type kill struct {
 	number     int           // from 1
+	kind       string        // in a fleet: EngineKilled and so on
+	what, how  string        // in a fleet: the process and the signal
 	began, at  time.Time     // when that server was started, and when it was killed
 	accepted   int           // in all, by then
 	unanswered int           // commands that got no answer because of it
@@ -59,6 +61,8 @@ func (k *killer) run(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (k *killer) fallen() (all []kill, counted int) { return k.kills, k.counted() }
 
 func (k *killer) counted() (n int) {
 	for _, one := range k.kills {

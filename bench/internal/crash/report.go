@@ -16,9 +16,16 @@ const shown = 20
 // print writes a line for each kill, the faults, and the sums.
 func (v *verdict) print(out io.Writer, took time.Duration) error {
 	var text strings.Builder
-	v.table(&text)
-	v.spell(&text)
-	v.sums(&text, took)
+	if v.t.fleet {
+		v.fleetTable(&text)
+		v.spell(&text)
+		v.fleetSums(&text)
+	} else {
+		v.table(&text)
+		v.spell(&text)
+		v.sums(&text)
+	}
+	v.total(&text, took)
 	_, err := io.WriteString(out, text.String())
 	return err
 }
@@ -52,7 +59,7 @@ func (v *verdict) spell(text *strings.Builder) {
 	}
 }
 
-func (v *verdict) sums(text *strings.Builder, took time.Duration) {
+func (v *verdict) sums(text *strings.Builder) {
 	var unanswered, underWay []int
 	cut := 0
 	for _, k := range v.kills {
@@ -63,6 +70,10 @@ func (v *verdict) sums(text *strings.Builder, took time.Duration) {
 	}
 	fmt.Fprintf(text, "%d kills, and %d while it started; at a kill %s commands unanswered, %s attempts under way (least/median/most)\n",
 		len(underWay), cut, spread(unanswered), spread(underWay))
+}
+
+// total writes what every run ends with.
+func (v *verdict) total(text *strings.Builder, took time.Duration) {
 	fmt.Fprintf(text, "%d accepted, %d calls, %d deliveries, %d of them repeats; log verify passed, log rebuild answers alike: %v\n",
 		v.t.told.count(), len(v.t.calls), len(v.t.deliveries), v.repeats, len(v.t.different) == 0)
 	lostOnes := 0

@@ -14,6 +14,8 @@ import (
 
 // A testimony is what clients, receiver and API say of a run.
 type testimony struct {
+	fleet      bool
+	began      time.Time
 	told       accepted
 	kills      []kill
 	deliveries []delivery
@@ -24,6 +26,7 @@ type testimony struct {
 	epochs     []epoch              // the engine's lives, oldest first
 	lastSeq    uint64
 
+	late      bool     // an outcome was recorded after it was listed
 	different []string // lists that are not the same after `log rebuild`
 }
 
@@ -47,6 +50,12 @@ type attempt struct {
 	Attempt int    `json:"attempt"`
 	Epoch   uint64 `json:"epoch"`
 	Status  int    `json:"status"`
+
+	Lease     int       `json:"lease"`
+	StartedAt time.Time `json:"startedAt"` // to the millisecond, by the clock of who made it
+	TookMS    int64     `json:"tookMs"`
+
+	stored time.Time // when it was recorded
 }
 
 // An epoch is one start of the engine that was recorded. What came before the next one's is of this one: a dead process's requests are read
@@ -56,9 +65,19 @@ type epoch struct {
 	at     time.Time
 }
 
-// take lists everything, verifies the log, folds it again, and lists everything once more. The server is stopped meanwhile and runs
-// afterwards.
+// take lists everything, verifies the log, folds it again, and lists everything once more. It begins anew if an outcome was recorded
+// meanwhile: the broker of a fleet may bring one late. The server is stopped in between and runs afterwards.
 func (t *testimony) take(ctx context.Context, s *server, w *witness) error {
+	for t.late = true; t.late; {
+		t.late, t.epochs, t.calls, t.different = false, nil, nil, nil
+		if err := t.takeOnce(ctx, s, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *testimony) takeOnce(ctx context.Context, s *server, w *witness) error {
 	before, err := t.list(ctx, s.api, true)
 	if err != nil {
 		return err
@@ -157,6 +176,7 @@ func (t *testimony) event(item json.RawMessage, keep bool) error {
 	}
 	if !keep {
 		if e.Seq > t.lastSeq {
+			t.late = t.late || e.Type == "CallAttempted"
 			return errLater
 		}
 		return nil
@@ -168,6 +188,7 @@ func (t *testimony) event(item json.RawMessage, keep bool) error {
 		if err := json.Unmarshal(e.Data, &a); err != nil {
 			return err
 		}
+		a.stored = e.At
 		t.attempts[a.Call] = append(t.attempts[a.Call], a)
 	case "EngineStarted":
 		var started struct {

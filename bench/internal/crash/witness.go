@@ -45,6 +45,7 @@ type witness struct {
 	ended    context.Context
 	refusals int // of the flaky path, after each start
 	seed     maphash.Seed
+	news     chan struct{} // holds one signal: something came
 
 	mu         sync.Mutex // held while a kill falls: nothing is answered then
 	rand       *rand.Rand
@@ -55,6 +56,7 @@ type witness struct {
 func newWitness(ctx context.Context, r Run) (w *witness, err error) {
 	w = &witness{
 		ended: ctx, refusals: r.between()/10 + 1, seed: maphash.MakeSeed(), unanswered: map[int]struct{}{},
+		news: make(chan struct{}, 1),
 		rand: rand.New(rand.NewPCG(r.Seed, 1)), //nolint:gosec // repeatable by its seed
 	}
 	w.receiver, err = harness.Start(ctx, harness.Options{Keep: -1, DropBodies: true, OnDelivery: w.saw})
@@ -109,6 +111,10 @@ func (w *witness) saw(d harness.Delivery) {
 	w.mu.Unlock()
 	defer thinks.Stop()
 	select {
+	case w.news <- struct{}{}:
+	default: // the signal is there already
+	}
+	select {
 	case <-thinks.C:
 	case <-w.ended.Done():
 	}
@@ -132,6 +138,13 @@ func (w *witness) still(kill int, fall func(underWay int) (bool, error)) error {
 		}
 	}
 	return nil
+}
+
+// count is how many deliveries there are so far.
+func (w *witness) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.deliveries)
 }
 
 // seen are all deliveries so far, in the order in which they came.

@@ -15,18 +15,29 @@ import (
 
 	"posthorn"
 	"posthorn/adapters/httpapi"
+	"posthorn/ports"
 )
 
 // GoroutinesPath is where the number of goroutines is told.
 const GoroutinesPath = "/bench/goroutines"
 
 // Options are those of `posthorn serve` that the benchmark uses.
-type Options struct{ Data, Listen, AllowTarget string }
+type Options struct {
+	Data, Listen, AllowTarget string
 
-// Serve runs until ctx ends. It prints to out where it listens, and logs to errs, as `posthorn serve` does, how many commits were synced.
+	// Bus, Key and NoDispatch are those of a fleet's engine, whose calls others make; see posthorn.Options.
+	Bus        ports.Bus
+	Key        posthorn.Key
+	NoDispatch bool
+}
+
+// Serve runs until ctx ends. It prints to out where it listens, and logs to errs, as `posthorn serve` does, how many commits were synced and
+// what was put on the bus.
 func Serve(ctx context.Context, out, errs io.Writer, o Options) (err error) {
 	log := slog.New(slog.NewJSONHandler(errs, nil))
-	engine, err := posthorn.Open(ctx, posthorn.Options{Dir: o.Data, AllowTargets: []string{o.AllowTarget}, Logger: log})
+	engine, err := posthorn.Open(ctx, posthorn.Options{
+		Dir: o.Data, AllowTargets: []string{o.AllowTarget}, Logger: log, Bus: o.Bus, Key: o.Key, NoDispatch: o.NoDispatch,
+	})
 	if err != nil {
 		return err
 	}
@@ -48,6 +59,7 @@ func Serve(ctx context.Context, out, errs io.Writer, o Options) (err error) {
 		return errors.Join(err, engine.Close())
 	}
 	err = engine.Close()
-	log.Info("stopped", "syncs", engine.Syncs())
+	carried := engine.Traffic()
+	log.Info("stopped", "syncs", engine.Syncs(), "envelopes", carried.Envelopes, "bytes", carried.Bytes)
 	return err
 }
