@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"posthorn"
@@ -23,11 +24,33 @@ import (
 	"posthorn/harness"
 )
 
+// A shared transport stays open when one of its two buses ends, as a broker does.
+type shared struct{ inner }
+
+type inner interface {
+	message.Publisher
+	message.Subscriber
+}
+
+func newShared(t *testing.T) shared {
+	t.Helper()
+	channel := gochannel.New()
+	t.Cleanup(func() {
+		if err := channel.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return shared{channel}
+}
+
+// Close does nothing; the test's end does it.
+func (shared) Close() error { return nil }
+
 // fleet starts an engine that makes no calls and a dispatcher as the program makes one, over Go channels between them, and a webhook.
 // stop ends the engine.
 func fleet(t *testing.T, c *dispatchCmd, receiver *harness.Receiver) (ph *posthorn.Posthorn, d *dispatching) {
 	t.Helper()
-	channel, key := gochannel.New(), engine.NewKey([32]byte{1})
+	channel, key := newShared(t), engine.NewKey([32]byte{1})
 	c.SecretKey, c.Transport = key.Text(), "nats://in.place.of.it"
 	o, _, err := c.options(slog.New(slog.DiscardHandler))
 	if err != nil {
