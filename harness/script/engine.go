@@ -55,7 +55,7 @@ func (s *session) engineStart(ts *testscript.TestScript, neg bool, args []string
 	fs.StringVar(&name, "name", "", "")
 	fs.StringVar(&data, "data", filepath.Join(ts.Getenv("WORK"), "data"), "")
 	fs.StringVar(&listen, "listen", "127.0.0.1:0", "")
-	fs.DurationVar(&bound, "within", defaultWithin, "")
+	fs.DurationVar(&bound, "within", s.within, "")
 	if err := parse(fs, args, 0, math.MaxInt); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (s *session) expect(ts *testscript.TestScript, neg bool, args []string) err
 	if err != nil {
 		return err
 	}
-	e, err := parseExpect(rest)
+	e, err := s.parseExpect(rest)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *session) expect(ts *testscript.TestScript, neg bool, args []string) err
 	return nil
 }
 
-func parseExpect(args []string) (*expectation, error) {
+func (s *session) parseExpect(args []string) (*expectation, error) {
 	e := &expectation{headers: map[string]*regexp.Regexp{}}
 	var body string
 	headers := pairs{separator: "="}
@@ -63,7 +63,7 @@ func parseExpect(args []string) (*expectation, error) {
 	fs.IntVar(&e.n, "n", 1, "")
 	fs.IntVar(&e.exactly, "exactly", -1, "")
 	fs.BoolVar(&e.verified, "verified", false, "")
-	fs.DurationVar(&e.within, "within", defaultWithin, "")
+	fs.DurationVar(&e.within, "within", s.within, "")
 	fs.StringVar(&e.path, "path", "", "")
 	fs.StringVar(&e.id, "id", "", "")
 	fs.StringVar(&body, "body", "", "")

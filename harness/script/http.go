@@ -35,7 +35,7 @@ func (s *session) http(ts *testscript.TestScript, _ bool, args []string) error {
 	case template != "":
 		body = expand(ts, ts.ReadFile(template))
 	}
-	ctx, cancel := within(defaultWithin)
+	ctx, cancel := within(s.within)
 	defer cancel()
 	got, err := s.request(ctx, fs.Arg(0), address(ts, fs.Arg(1)), body, headers.all)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *session) awaitHTTP(ts *testscript.TestScript, _ bool, args []string) er
 	var bound time.Duration
 	headers := pairs{separator: ":"}
 	fs := newFlags()
-	fs.DurationVar(&bound, "within", defaultWithin, "")
+	fs.DurationVar(&bound, "within", s.within, "")
 	fs.Var(&headers, "H", "")
 	if err := parse(fs, args, 3, 5); err != nil {
 		return err

@@ -143,7 +143,7 @@ func (s *session) awaitIdle(_ *testscript.TestScript, _ bool, args []string) err
 	var bound time.Duration
 	fs := newFlags()
 	fs.StringVar(&path, "path", "", "")
-	fs.DurationVar(&bound, "within", defaultWithin, "")
+	fs.DurationVar(&bound, "within", s.within, "")
 	if err := parse(fs, rest, 1, 1); err != nil {
 		return err
 	}

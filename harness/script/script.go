@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,13 +16,17 @@ import (
 	"posthorn/harness"
 )
 
-// defaultWithin bounds the waits of a script that name no bound.
+// defaultWithin bounds the waits of a script that name no bound, unless the variable Within says another.
 const defaultWithin = 10 * time.Second
+
+// Within is the variable of a script's environment that says how long it waits where it names no bound, such as 1m. It is read by [Setup].
+const Within = "SCRIPT_WITHIN"
 
 // A session is what one script has started. Only the goroutine that runs the script uses it.
 type session struct {
 	receivers map[string]*receiver
 	engines   map[string]*engine
+	within    time.Duration // bounds the waits that name no bound
 	client    *http.Client
 	trusted   *x509.CertPool // the authorities of the receivers so far
 }
@@ -79,7 +84,15 @@ func verbs() map[string]verb {
 // Setup prepares a script, for testscript.Params.Setup; call it from your own Setup if you have one. What the script starts ends
 // when the script does.
 func Setup(env *testscript.Env) error {
+	bound := defaultWithin
+	if text := env.Getenv(Within); text != "" {
+		var err error
+		if bound, err = time.ParseDuration(text); err != nil {
+			return fmt.Errorf("%s %q is refused: %w; write it like 30s", Within, text, err)
+		}
+	}
 	s := &session{
+		within:    bound,
 		receivers: map[string]*receiver{},
 		engines:   map[string]*engine{},
 		trusted:   x509.NewCertPool(),
