@@ -21,6 +21,9 @@ SEEDS ?= 200
 KILLS      ?= 20
 CANDIDATES ?= 20000
 
+# The same for its run over webhooks that are told one call after the other.
+MESSAGES ?= 2000
+
 # Where real brokers are installed, for what is tested and measured over them.
 BROKERS ?= $(CURDIR)/bin/brokers
 
@@ -65,8 +68,9 @@ test/short: ## Run the tests without the race detector and without the long ones
 test/metamorphic: ## Run SEEDS random lists of commands in every setting: all leave the same rows (about 2 minutes).
 	go test -run '^TestMetamorphic$$' -count 1 -timeout 30m ./engine -seeds $(SEEDS)
 
-test/crash: build ## Kill the server KILLS times over CANDIDATES candidates, and hold what it tells against what was seen (about a minute).
+test/crash: build ## Kill the server KILLS times over CANDIDATES candidates, then over MESSAGES told in order, and hold what it tells against what was seen (about 3 minutes).
 	go run ./bench crash --kills $(KILLS) --candidates $(CANDIDATES) $(BENCHARGS)
+	go run ./bench crash --sequential 16 --kills $(KILLS) --candidates $(MESSAGES) $(BENCHARGS)
 
 brokers: ## Install real Kafka and SQS (needs a JDK and Maven) and nats-server into BROKERS, where they are missing.
 	internal/broker/install.sh kafka $(BROKERS)

@@ -132,3 +132,48 @@ func Example_errors() {
 	// email: Required field email not found or invalid: "ada"; give an address such as ada@example.com
 	// true
 }
+
+// A webhook is called on its own terms, tried with a test call, and gets a new secret beside the old one.
+func Example_policy() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "posthorn")
+	check(err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	receiver, err := harness.Start(ctx, harness.Options{})
+	check(err)
+	defer func() { _ = receiver.Close() }()
+	ph, err := posthorn.Open(ctx, posthorn.Options{
+		Dir: dir, AllowTargets: []string{"127.0.0.1"}, Defaults: posthorn.Policy{MaxAge: 48 * time.Hour}, DisableAfter: 72 * time.Hour,
+	})
+	check(err)
+	defer func() { _ = ph.Close() }()
+
+	wh, err := ph.RegisterWebhook(ctx, posthorn.NewWebhook{
+		Company: "42", URL: receiver.URL(), EventTypes: []string{"invoice.*"}, Filter: "data.amount > 100", Sequential: true, Rate: 50,
+		Headers: map[string]string{"X-Tenant": "acme", "Authorization": "Bearer sesame"},
+	})
+	check(err)
+	fmt.Println(wh.MaxAge, wh.Headers["X-Tenant"], wh.Headers["Authorization"])
+
+	call, err := ph.TestWebhook(ctx, wh.Company, wh.ID) // past filter and event types
+	check(err)
+	fmt.Println(call.EventType, call.State, call.Attempts[0].Status)
+
+	for _, amount := range []int{7, 700} {
+		msg, err := ph.Publish(ctx, posthorn.NewMessage{
+			Company: "42", EventType: "invoice.paid", Data: json.RawMessage(fmt.Sprintf(`{"amount":%d}`, amount)),
+		})
+		check(err)
+		fmt.Println("an invoice of", amount, "makes", msg.Calls, "calls")
+	}
+
+	rotated, err := ph.RotateSecret(ctx, posthorn.Rotation{Company: wh.Company, ID: wh.ID})
+	check(err)
+	fmt.Println("old secrets that sign too:", len(rotated.OldSecrets))
+	// Output:
+	// 48h acme ********
+	// webhook.test succeeded 204
+	// an invoice of 7 makes 0 calls
+	// an invoice of 700 makes 1 calls
+	// old secrets that sign too: 1
+}

@@ -3,6 +3,7 @@ package posthorn
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"posthorn/adapters/badgerstore"
 	"posthorn/adapters/gochannel"
@@ -45,11 +47,20 @@ type Options struct {
 	// Defaults is the policy of webhooks that do not ask for their own. The zero value is the Standard Webhooks schedule over three
 	// days and a timeout of 15 s.
 	Defaults Policy
+	// DisableAfter is for how long a webhook may fail without one success before it is disabled; 0 means 5 days, less than 0 disables none.
+	DisableAfter time.Duration
+	// NoBreaker lets webhooks be called as their schedules say, however many of the attempts fail.
+	NoBreaker bool
 	// AllowTargets may be called although they are private or loopback addresses: networks, addresses or names, each also with a
 	// port, as adapters/restycaller.ParseTargets reads them. It holds for the usual Caller.
 	AllowTargets []string
 	// AllowPrivateTargets allows all of them: for development only.
 	AllowPrivateTargets bool
+	// Proxy is the URL of a forward proxy for the calls, as adapters/restycaller.ParseProxy reads it; empty leaves it to HTTPS_PROXY,
+	// HTTP_PROXY and NO_PROXY in the environment. Targets are judged all the same. RootCAs are the authorities trusted for https, in
+	// place of the system's; nil means the system's. Both hold for the usual Caller.
+	Proxy   string
+	RootCAs *x509.CertPool
 	// Key seals secrets. The zero value takes it from the file secret.key in Dir, which is made with mode 0600 for a new directory.
 	Key Key
 	// UserAgent of the calls; empty means Posthorn.
@@ -64,11 +75,12 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key,
 		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent, NoDispatch: o.NoDispatch, TopicPrefix: o.TopicPrefix,
 		Inbox: o.Inbox, PublishEvents: o.PublishEvents, PublishEventPayloads: o.PublishEventPayloads,
+		DisableAfter: o.DisableAfter, NoBreaker: o.NoBreaker,
 	}
 	if out.Logger == nil {
 		out.Logger = slog.New(slog.DiscardHandler)
 	}
-	targets, err := o.check()
+	calling, err := o.check()
 	if err != nil {
 		return out, nil, errors.Join(err, closeStore(o.Store))
 	}
@@ -89,7 +101,7 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	if out.Caller != nil || o.NoDispatch {
 		return out, nil, nil
 	}
-	caller, err := restycaller.New(restycaller.Options{Allow: targets, AllowPrivate: o.AllowPrivateTargets})
+	caller, err := restycaller.New(calling)
 	if err != nil {
 		return out, nil, errors.Join(err, out.Store.Close())
 	}
@@ -97,16 +109,23 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	return out, caller, nil
 }
 
-// check looks for mistakes before anything is made.
-func (o Options) check() (restycaller.Targets, error) {
+// check looks for mistakes before anything is made. It returns what the usual Caller is made with.
+func (o Options) check() (calling restycaller.Options, err error) {
+	calling = restycaller.Options{AllowPrivate: o.AllowPrivateTargets, RootCAs: o.RootCAs}
 	switch {
 	case o.Store == nil && o.Dir == "":
-		return restycaller.Targets{}, errors.New("open posthorn: neither Dir nor Store was given; events must be kept somewhere; set Options.Dir")
+		return calling, errors.New("open posthorn: neither Dir nor Store was given; events must be kept somewhere; set Options.Dir")
 	case o.NoDispatch && (o.Bus == nil || o.Key == Key{}):
-		return restycaller.Targets{}, errors.New("open posthorn: NoDispatch is refused: other processes are to make the attempts, " +
+		return calling, errors.New("open posthorn: NoDispatch is refused: other processes are to make the attempts, " +
 			"and need the Bus and the Key; give both")
 	}
-	return restycaller.ParseTargets(o.AllowTargets)
+	if calling.Allow, err = restycaller.ParseTargets(o.AllowTargets); err != nil {
+		return calling, err
+	}
+	if o.Caller == nil && !o.NoDispatch { // else the environment's proxy is no matter of ours
+		calling.Proxy, err = restycaller.ParseProxy(o.Proxy)
+	}
+	return calling, err
 }
 
 // release ends a bus that no engine has taken over. It has no Close: to run it for no time releases its transport.

@@ -28,8 +28,18 @@ type (
 	NewWebhook = engine.NewWebhook
 	// WebhookEdit changes a webhook; nil fields stay.
 	WebhookEdit = engine.WebhookEdit
-	// Registered is a new webhook with its secret, which is shown this once.
+	// Settings are what a company asks of a webhook: whom to call, for what, and how.
+	Settings = engine.Settings
+	// Breaker says since when and until when a webhook's calls are held back.
+	Breaker = engine.Breaker
+	// Failing says since when a webhook has not had a success.
+	Failing = engine.Failing
+	// OldSecret says until when one that was rotated out signs too.
+	OldSecret = engine.OldSecret
+	// Registered is a new webhook, or one whose secret was rotated, with its secret, which is shown this once.
 	Registered = engine.Registered
+	// Rotation puts a new secret in force.
+	Rotation = engine.Rotation
 	// Candidate is the sample resource.
 	Candidate = engine.Candidate
 	// NewCandidate asks for a candidate.

@@ -163,6 +163,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"fairness", "--flood", "9"}, "beside floods of 9 calls for 10000 webhooks measure nothing"},
 		{[]string{"overload", "--factor", "1"}, "1 times the rate of 30000 requests for 1m0s over 6000 connections measure nothing"},
 		{[]string{"crash", "--kills", "0"}, "0 kills over 20000 candidates and 32 connections prove nothing: give at least 1 of each"},
+		{[]string{"crash", "--sequential", "-1"}, "-1 sequential webhooks are refused: there is no such number of them; give 1 or more, 16 are usual"},
 		{[]string{"fleet", "--transport", "nats", "--candidates", "0"}, "10 kills over 0 candidates and 32 connections prove nothing: give at least 1 of each"},
 		{[]string{"fleet"}, `transport "" is refused: there is no such broker; give kafka, sqs or nats`},
 		{[]string{"soak", "--rate", "0"}, "0 requests a second for 30m0s with 5 kills measure nothing"},

@@ -80,6 +80,7 @@ func serving(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []str
 	flags.StringVar(&o.Data, "data", "", "data directory")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address")
 	flags.StringVar(&o.AllowTarget, "allow-target", "127.0.0.0/8", "private targets that may be called")
+	flags.BoolVar(&o.NoBreaker, "no-breaker", false, "call webhooks however many attempts fail")
 	flags.String("log-format", "json", "as posthorn serve has it; it is json")
 	if err := flags.Parse(args); err != nil {
 		return err

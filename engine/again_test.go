@@ -42,12 +42,12 @@ func (s *session) View(ctx context.Context, read func(ports.Reader) error) error
 }
 
 // openOn opens an engine over a store that outlives it, with the caller of the one before.
-func openOn(t *testing.T, disk ports.Store, caller *portstest.ScriptedCaller) *bench {
+func openOn(t *testing.T, disk ports.Store, caller *portstest.ScriptedCaller, change ...func(*engine.Options)) *bench {
 	t.Helper()
-	b := open(t, func(o *engine.Options) {
+	b := open(t, append(change, func(o *engine.Options) {
 		o.Store = &session{Store: disk}
 		o.Caller = caller
-	})
+	})...)
 	b.caller = caller
 	return b
 }

@@ -12,6 +12,16 @@ import (
 type (
 	// Webhook is a registration: where a company wants to be told of which event types.
 	Webhook = core.Webhook
+	// Settings are what a company asks of a webhook: whom to call, for what, and how.
+	Settings = core.Settings
+	// Breaker says since when and until when a webhook's calls are held back.
+	Breaker = core.Breaker
+	// Failing says since when a webhook has not had a success.
+	Failing = core.Failing
+	// OldSecret says until when one that was rotated out signs too.
+	OldSecret = core.OldSecret
+	// Stamp is a time as it is stored; Stamp.Time gives it.
+	Stamp = core.Stamp
 	// NewWebhook asks for a webhook.
 	NewWebhook = core.NewWebhook
 	// WebhookEdit changes a webhook; nil fields stay.
@@ -42,7 +52,7 @@ type (
 	Problem = core.Problem
 )
 
-// Registered is a new webhook with its secret, which is shown this once.
+// Registered is a new webhook, or one whose secret was rotated, with its secret, which is shown this once.
 type Registered struct {
 	Webhook
 	// Secret is whsec_ and base64: the key of the Standard Webhooks signature, and as text that of the seed's token.

@@ -23,16 +23,18 @@ func (e *Engine) createCandidate(ctx context.Context, route string, n NewCandida
 	}
 	var out, kept Candidate
 	use := keyUse{company: n.Company, route: route, key: n.IdempotencyKey, content: n}
-	err = e.once(ctx, use, profile.Size()+512, &kept, func(b *batch) (core.Decision, error) {
-		webhooks, err := b.webhooks(n.Company)
-		if err != nil {
-			return core.Decision{}, err
-		}
-		var d core.Decision
-		d, out, _, err = core.CreateCandidate(b, b.now, profile, webhooks)
-		kept = out
-		kept.Profile = nil // an answer in the log holds no profile
-		return d, err
+	err = e.judged(ctx, func(v core.Verdicts) error {
+		return e.once(ctx, use, profile.Size()+512, &kept, func(b *batch) (core.Decision, error) {
+			routing, err := b.routing(n.Company, v)
+			if err != nil {
+				return core.Decision{}, err
+			}
+			var d core.Decision
+			d, out, _, err = core.CreateCandidate(b, b.now, profile, routing)
+			kept = out
+			kept.Profile = nil // an answer in the log holds no profile
+			return d, err
+		})
 	})
 	if err == nil && out.ID == "" {
 		return e.version(ctx, kept)
@@ -88,7 +90,12 @@ func (e *Engine) DeleteCandidate(ctx context.Context, company, id string) error 
 
 func (e *Engine) edit(ctx context.Context, edit core.CandidateEdit) (Candidate, error) {
 	var out Candidate
-	err := e.writer.accept(ctx, 4096, func(b *batch) (core.Decision, error) {
+	err := e.judged(ctx, func(v core.Verdicts) error { return e.editBy(ctx, edit, v, &out) })
+	return handOut(&out, err, "change candidate", edit.ID())
+}
+
+func (e *Engine) editBy(ctx context.Context, edit core.CandidateEdit, v core.Verdicts, out *Candidate) error {
+	return e.writer.accept(ctx, 4096, func(b *batch) (core.Decision, error) {
 		current, err := core.CurrentCandidate(b.State, edit.Company(), edit.ID())
 		if err != nil {
 			return core.Decision{}, err
@@ -97,15 +104,14 @@ func (e *Engine) edit(ctx context.Context, edit core.CandidateEdit) (Candidate, 
 		if err != nil {
 			return core.Decision{}, err
 		}
-		webhooks, err := b.webhooks(edit.Company())
+		routing, err := b.routing(edit.Company(), v)
 		if err != nil {
 			return core.Decision{}, err
 		}
 		var d core.Decision
-		d, out, _, err = edit.Decide(b.State, b, b.now, body, webhooks)
+		d, *out, _, err = edit.Decide(b.State, b, b.now, body, routing)
 		return d, err
 	})
-	return handOut(&out, err, "change candidate", edit.ID())
 }
 
 // Candidate returns a candidate with its profile, or ErrNotFound.

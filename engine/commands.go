@@ -18,75 +18,6 @@ const (
 	routeMessages   = "messages"
 )
 
-// RegisterWebhook stores a webhook and returns it with its secret, which is not shown again. It returns an InvalidError for settings
-// that are refused, and ErrConflict when Seed is set and the company has such a webhook for the event type.
-func (e *Engine) RegisterWebhook(ctx context.Context, n NewWebhook) (Registered, error) {
-	w, err := n.Check(e.defaults)
-	if err != nil {
-		return Registered{}, err
-	}
-	var out Registered
-	use := keyUse{company: n.Company, route: routeWebhooks, key: n.IdempotencyKey, content: w}
-	err = e.once(ctx, use, 2048, &out.Webhook, func(b *batch) (core.Decision, error) {
-		existing, err := b.webhooks(w.Company)
-		if err != nil {
-			return core.Decision{}, err
-		}
-		out.Secret = core.NewSecret(b.secret())
-		seal := func(id string) []byte { return e.wire.sealer.seal(secretPurpose(id), []byte(out.Secret)) }
-		var d core.Decision
-		d, out.Webhook, err = core.RegisterWebhook(b, b.now, w, existing, seal)
-		return d, err
-	})
-	if err == nil && out.Secret == "" {
-		out.Secret, err = e.secretOf(ctx, out.Company, out.ID) // an earlier answer: secrets are not kept in answers
-	}
-	return handOut(&out, err, "register webhook for", n.Company)
-}
-
-// UpdateWebhook changes settings. It returns ErrNotFound, an InvalidError, or ErrConflict as RegisterWebhook does.
-func (e *Engine) UpdateWebhook(ctx context.Context, edit WebhookEdit) (Webhook, error) {
-	var out Webhook
-	err := e.writer.accept(ctx, 2048, func(b *batch) (core.Decision, error) {
-		others, err := b.webhooks(edit.Company)
-		if err != nil {
-			return core.Decision{}, err
-		}
-		var d core.Decision
-		d, out, err = core.UpdateWebhook(b.State, b.now, edit, others)
-		return d, err
-	})
-	return handOut(&out, err, "update webhook", edit.ID)
-}
-
-// EnableWebhook lets new messages reach a webhook again; what it missed is not sent by itself. It returns ErrNotFound.
-func (e *Engine) EnableWebhook(ctx context.Context, company, id string) (Webhook, error) {
-	var out Webhook
-	err := e.writer.accept(ctx, 256, func(b *batch) (d core.Decision, err error) {
-		d, out, err = core.EnableWebhook(b.State, b.now, company, id)
-		return d, err
-	})
-	return handOut(&out, err, "enable webhook", id)
-}
-
-// DisableWebhook stops a webhook: new messages are skipped for it, visibly, and calls that wait are cancelled. It returns ErrNotFound.
-func (e *Engine) DisableWebhook(ctx context.Context, company, id string) (Webhook, error) {
-	var out Webhook
-	err := e.writer.accept(ctx, 256, func(b *batch) (d core.Decision, err error) {
-		d, out, err = core.DisableWebhook(b.State, b.now, company, id)
-		return d, err
-	})
-	return handOut(&out, err, "disable webhook", id)
-}
-
-// DeleteWebhook ends a webhook; calls that wait are cancelled, its history stays. It returns ErrNotFound.
-func (e *Engine) DeleteWebhook(ctx context.Context, company, id string) error {
-	err := e.writer.accept(ctx, 256, func(b *batch) (core.Decision, error) {
-		return core.DeleteWebhook(b.State, company, id)
-	})
-	return wrap(err, "delete webhook", id)
-}
-
 // Publish accepts a message: when it returns nil, the message and the plan of all its calls are on disk. It returns an
 // InvalidError, ErrOverloaded or ErrDiskLow with nothing stored.
 func (e *Engine) Publish(ctx context.Context, n NewMessage) (Message, error) {
@@ -100,14 +31,16 @@ func (e *Engine) publish(ctx context.Context, route string, n NewMessage) (Messa
 	}
 	var out Message
 	use := keyUse{company: n.Company, route: route, key: n.IdempotencyKey, content: n}
-	err = e.once(ctx, use, len(n.Data)+512, &out, func(b *batch) (core.Decision, error) {
-		webhooks, err := b.webhooks(n.Company)
-		if err != nil {
-			return core.Decision{}, err
-		}
-		var d core.Decision
-		d, out, err = core.Publish(b.State, b, b.now, n, webhooks)
-		return d, err
+	err = e.judged(ctx, func(v core.Verdicts) error {
+		return e.once(ctx, use, len(n.Data)+512, &out, func(b *batch) (core.Decision, error) {
+			routing, err := b.routing(n.Company, v)
+			if err != nil {
+				return core.Decision{}, err
+			}
+			var d core.Decision
+			d, out, err = core.Publish(b.State, b, b.now, n, routing)
+			return d, err
+		})
 	})
 	return handOut(&out, err, "publish", n.EventType)
 }

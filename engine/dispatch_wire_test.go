@@ -139,8 +139,8 @@ func TestNeighbouringVersions(t *testing.T) {
 	type taskLater struct {
 		task
 
-		Priority int      `cbor:"11,keyasint"`
-		Tags     []string `cbor:"12,keyasint"`
+		Priority int      `cbor:"13,keyasint"`
+		Tags     []string `cbor:"14,keyasint"`
 	}
 	type outcomeLater struct {
 		core.Outcome

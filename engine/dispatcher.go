@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -201,21 +202,21 @@ func (d *dispatcher) call(t task, now time.Time) (reply ports.Reply) {
 			reply = ports.Reply{Class: ports.ClassInternal, Error: "the attempt was broken off: the caller panicked; the dispatcher's log says where"}
 		}
 	}()
-	signature, err := core.Sign(t.Secret, t.Message, now, t.Body)
+	signature, err := core.Sign(t.secretsAt(now), t.Message, now, t.Body)
 	if err != nil {
 		return ports.Reply{Class: ports.ClassInternal, Error: err.Error()}
 	}
-	return d.o.Caller.Call(d.calls, ports.Request{
-		URL: t.URL, Body: t.Body, Timeout: t.Timeout,
-		Header: map[string]string{
-			"Content-Type":       "application/json",
-			"User-Agent":         d.o.UserAgent,
-			core.HeaderID:        t.Message,
-			core.HeaderTimestamp: strconv.FormatInt(now.Unix(), 10),
-			core.HeaderSignature: signature,
-		},
-	})
+	header := make(map[string]string, ownHeaders+len(t.Header))
+	maps.Copy(header, t.Header)
+	header["Content-Type"] = "application/json"
+	header["User-Agent"] = d.o.UserAgent
+	header[core.HeaderID] = t.Message
+	header[core.HeaderTimestamp] = strconv.FormatInt(now.Unix(), 10)
+	header[core.HeaderSignature] = signature
+	return d.o.Caller.Call(d.calls, ports.Request{URL: t.URL, Body: t.Body, Timeout: t.Timeout, Header: header})
 }
+
+const ownHeaders = 5 // of every attempt
 
 // drain takes no more tasks, waits for the attempts under way until ctx ends, aborts what is left, and publishes every outcome. It is
 // called once.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"posthorn/engine/core"
+	"posthorn/engine/filter"
 	"posthorn/ports"
 )
 
@@ -31,6 +32,11 @@ type Options struct {
 	Hooks Hooks
 	// Defaults is the policy of webhooks that do not ask for their own; zero fields take core.DefaultPolicy.
 	Defaults Policy
+	// DisableAfter is for how long a webhook may fail without one success before it is disabled; 0 takes core.DefaultDisableAfter, less than 0
+	// disables none.
+	DisableAfter time.Duration
+	// NoBreaker lets webhooks be called as their schedules say, however many of the attempts fail.
+	NoBreaker bool
 	// UserAgent of the calls; empty means Posthorn.
 	UserAgent string
 	// TopicPrefix begins the bus's topic names; empty means posthorn.
@@ -66,15 +72,17 @@ type CommitInfo struct {
 
 // An Engine accepts webhooks, candidates and messages, and calls until each call has ended. All methods are safe for concurrent use.
 type Engine struct {
-	store    ports.Store
-	bus      ports.Bus
-	checkup  checkup
-	wire     *wire
-	from     origin
-	key      Key
-	defaults Policy
-	log      *slog.Logger
-	hooks    Hooks
+	store        ports.Store
+	bus          ports.Bus
+	checkup      checkup
+	wire         *wire
+	from         origin
+	key          Key
+	defaults     Policy
+	filters      *filter.Filters
+	disableAfter time.Duration
+	log          *slog.Logger
+	hooks        Hooks
 
 	writer     *writer
 	lanes      *lanes
@@ -117,6 +125,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Defaults.Timeout == 0 {
 		o.Defaults.Timeout = def.Timeout
+	}
+	if err := o.Defaults.Check(); err != nil {
+		return o, fmt.Errorf("open engine: defaults of webhooks: %w", err)
+	}
+	if o.DisableAfter == 0 {
+		o.DisableAfter = core.DefaultDisableAfter
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = defaultAgent

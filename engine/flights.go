@@ -20,6 +20,7 @@ type flight struct {
 	begun   time.Time // monotonic
 	expires time.Time // the lease's end, monotonic; zero until the task is built
 	overdue bool
+	reads   bool // it reads the target of its lane
 	// answered says that its outcome is here and waits for its commit: the receiver has room for another.
 	answered bool
 }
@@ -30,6 +31,7 @@ func (ls *lanes) take(store ports.Store, most int) ([]*flight, error) {
 	defer ls.mu.Unlock()
 	now := ls.now()
 	ls.wakeSleepers(now)
+	ls.wakeHeldBack()
 	var out []*flight
 	for len(out) < most && len(ls.flights)-ls.landing < ls.window && len(ls.flights) < maxFlown {
 		l := ls.round.next()
@@ -50,7 +52,7 @@ func (ls *lanes) take(store ports.Store, most int) ([]*flight, error) {
 // takeFrom begins one flight of the lane whose turn it is. A lane that may not fly now stays out of the round until land or unpark
 // puts it back.
 func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, error) {
-	if l.closed || l.flights-l.answered >= l.limit {
+	if l.closed || l.flights-l.answered >= l.limit || l.alone != nil || l.reading || ls.holdBack(l) {
 		return nil, nil
 	}
 	if l.pace == unproven && l.flights > 0 && ls.held[slow]+ls.held[unproven] >= doubtShare/2 {
@@ -63,7 +65,7 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 		}
 		return nil, nil
 	}
-	if len(l.queue) == 0 {
+	if l.short(now) {
 		// The lock is held over this read, so that no commit can slip between the snapshot and the cursor. It is a seek and at most
 		// laneWindow small rows.
 		err := store.View(context.Background(), func(r ports.Reader) error { return l.refill(r, now) })
@@ -73,89 +75,50 @@ func (ls *lanes) takeFrom(l *lane, store ports.Store, now time.Time) (*flight, e
 			return nil, err
 		}
 	}
-	if len(l.queue) == 0 {
-		ls.settle(l, now)
+	w, waits := l.next(now)
+	if w == nil {
+		if !waits {
+			ls.settle(l, now)
+		}
 		return nil, nil
 	}
-	f := &flight{item: l.pop(), lane: l, begun: time.Now()}
+	return ls.begin(l, w, now), nil
+}
+
+// begin takes a call out of its window and begins its flight.
+func (ls *lanes) begin(l *lane, w *window, now time.Time) *flight {
+	f := &flight{item: w.pop(), lane: l, begun: time.Now()}
 	ls.fresh -= freshSize(f.Fresh)
 	if f.voided != ls.voided {
 		f.Fresh = nil
 	}
 	ls.flights[f.Call] = f
 	l.flights++
+	l.begun(f)
+	if f.Ordered() {
+		delete(ls.waiting, f.Call)
+	}
 	ls.hold(l, 1)
 	ls.settle(l, now)
-	return f, nil
+	return f
 }
 
-// free is how many more flights lanes of this pace may begin. Slow lanes share a quarter of the window; slow and unproven ones together
-// a half, so that however many receivers hang, those that answer find room.
-func (ls *lanes) free(p pace) int {
-	doubt := doubtShare - ls.held[slow] - ls.held[unproven]
-	switch p {
-	case slow:
-		return min(doubt, slowShare-ls.held[slow])
-	case unproven:
-		return doubt
-	default:
-		return maxWindow
-	}
-}
-
-// newcomer tells whether a lane may try its first flight although the room for doubt is used up: its company has no other in doubt, and
-// there is a little room kept for such.
-func (ls *lanes) newcomer(l *lane) bool {
-	return l.pace == unproven && ls.doubted[l.company] == 0 && ls.held[slow]+ls.held[unproven] < doubtShare+newShare
-}
-
-func (ls *lanes) setPace(l *lane, p pace) {
-	ls.hold(l, -l.flights)
-	l.pace = p
-	ls.hold(l, l.flights)
-}
-
-// hold counts flights of a lane in or out.
-func (ls *lanes) hold(l *lane, flights int) {
-	ls.held[l.pace] += flights
-	if l.pace == quick {
-		return
-	}
-	if ls.doubted[l.company] += flights; ls.doubted[l.company] == 0 {
-		delete(ls.doubted, l.company)
-	}
-}
-
-// unpark gives lanes that wait for their share another turn.
-func (ls *lanes) unpark(now time.Time) {
-	for _, p := range []pace{unproven, slow} {
-		room, n := ls.free(p), 0
-		for ; room > 0 && n < len(ls.parked[p]); n++ {
-			l := ls.parked[p][n]
-			l.parked = false
-			ls.settle(l, now)
-			if l.queued {
-				room-- // one that wants nothing any more leaves its room to the next
-			}
-		}
-		ls.parked[p] = slices.Delete(ls.parked[p], 0, n)
-	}
-}
-
-// land ends the flight that an outcome belongs to, whatever its lease: the call has moved on.
-func (ls *lanes) land(o *core.Outcome) {
+// land ends the flight that an outcome belongs to, whatever its lease: the call has moved on. It returns the flight if there is one.
+func (ls *lanes) land(o *core.Outcome) *flight {
 	ls.window, ls.doubt = maxWindow, nil // the bus carries
 	f, ok := ls.flights[o.Call]
 	if !ok || f.attempt != o.Attempt {
-		return
+		return nil
 	}
 	l := f.lane
+	ls.judge(f, o.Class)
 	ls.end(f)
 	delete(l.held, f.Seq)
 	ls.setPace(l, l.learn(o.Class, took(o)))
 	now := ls.now()
 	ls.settle(l, now)
 	ls.unpark(now)
+	return f
 }
 
 // answered lets lanes begin further flights in place of those whose outcomes are about to be committed: a lane's limit is for the receiver,
@@ -171,6 +134,7 @@ func (ls *lanes) answered(outcomes []core.Outcome) {
 		if !ok || f.attempt != o.Attempt || f.answered || isSlow(o.Class, took(o)) {
 			continue
 		}
+		ls.judge(f, o.Class) // before its commit, for the next may begin before it
 		f.answered = true
 		f.lane.answered++
 		ls.landing++
@@ -186,6 +150,7 @@ func took(o *core.Outcome) time.Duration { return time.Duration(o.TookMS) * time
 func (ls *lanes) end(f *flight) {
 	delete(ls.flights, f.Call)
 	f.lane.flights--
+	f.lane.ended(f)
 	if f.answered {
 		f.lane.answered--
 		ls.landing--
@@ -223,18 +188,32 @@ func (ls *lanes) putBack(fs ...*flight) {
 }
 
 func (ls *lanes) again(f *flight) {
+	f.lease++
+	ls.requeue(f)
+}
+
+// requeue ends a flight and puts its call first in its window; a closed lane leaves it to its row.
+func (ls *lanes) requeue(f *flight) {
 	if ls.flights[f.Call] != f {
 		return
 	}
+	l := f.lane
 	ls.end(f)
-	if f.lane.closed {
-		delete(f.lane.held, f.Seq)
+	if l.closed {
+		delete(l.held, f.Seq)
+		ls.settle(l, ls.now())
 		return
 	}
-	f.lease++
 	f.Fresh = nil // the row says whether the call is still open
-	f.lane.queue = slices.Insert(f.lane.queue, 0, f.item)
-	ls.settle(f.lane, ls.now())
+	w := &l.window
+	if f.Ordered() {
+		if l.ordered == nil {
+			l.order(ls.now())
+		}
+		w = l.ordered
+	}
+	w.queue = slices.Insert(w.queue, 0, f.item)
+	ls.settle(l, ls.now())
 }
 
 // lease notes which attempt a flight makes and until when its outcome is waited for. From here on the task carries what it tells.

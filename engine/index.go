@@ -25,6 +25,9 @@ type indexed struct {
 	company  string
 	webhooks []core.Webhook
 	changed  int // the newest batch that has changed one
+	// listening are those that asked for what the engine announces; heard says that they have been looked for since the last change.
+	listening []core.Webhook
+	heard     bool
 }
 
 func newIndex(most int) *index {
@@ -36,9 +39,30 @@ func (x *index) begin() { x.batch++ }
 
 // company returns a company's webhooks, oldest first. The slice is the index's own: for reading, until the next change.
 func (x *index) company(r ports.Reader, company string) ([]core.Webhook, error) {
+	found, err := x.find(r, company)
+	if err != nil {
+		return nil, err
+	}
+	return found.webhooks, nil
+}
+
+// listening returns those of a company's webhooks that asked for what the engine announces; usually there are none, and many failures
+// ask for them.
+func (x *index) listening(r ports.Reader, company string) ([]core.Webhook, error) {
+	found, err := x.find(r, company)
+	if err != nil {
+		return nil, err
+	}
+	if !found.heard {
+		found.listening, found.heard = core.Listening(found.webhooks), true
+	}
+	return found.listening, nil
+}
+
+func (x *index) find(r ports.Reader, company string) (*indexed, error) {
 	if e, ok := x.companies[company]; ok {
 		x.recent.MoveToFront(e)
-		return e.Value.(*indexed).webhooks, nil //nolint:forcetypeassert // the list holds nothing else
+		return e.Value.(*indexed), nil //nolint:forcetypeassert // the list holds nothing else
 	}
 	found := &indexed{company: company}
 	from, to := core.WebhookRange(company)
@@ -57,7 +81,7 @@ func (x *index) company(r ports.Reader, company string) ([]core.Webhook, error) 
 	x.companies[company] = x.recent.PushFront(found)
 	x.count += len(found.webhooks)
 	x.evict()
-	return found.webhooks, nil
+	return found, nil
 }
 
 // evict drops the companies used longest ago, but never the newest one, nor one that this batch has changed: loaded again it would be
@@ -81,7 +105,7 @@ func (x *index) set(company, id string, w core.Webhook, exists bool) {
 		return
 	}
 	held := e.Value.(*indexed) //nolint:forcetypeassert // the list holds nothing else
-	held.changed = x.batch
+	held.changed, held.heard = x.batch, false
 	for i := range held.webhooks {
 		if held.webhooks[i].ID != id {
 			continue

@@ -63,7 +63,7 @@ func change(want map[string][]string, company string, seq uint64, random *rand.R
 	}
 	id := fmt.Sprintf("wh_%06d", seq)
 	want[company] = append(slices.Clip(want[company]), id)
-	return core.WebhookRegistered{Company: company, Webhook: id, URL: "https://receiver.example"}
+	return core.WebhookRegistered{Company: company, Webhook: id, Settings: core.Settings{URL: "https://receiver.example"}}
 }
 
 // follow folds an event, and brings it to the index as a turn does.

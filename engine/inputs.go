@@ -54,9 +54,14 @@ func (in *inputs) Salt() (salt [core.SaltBytes]byte) {
 	return salt
 }
 
-func (in *inputs) secret() (raw [core.SecretBytes]byte) {
+// secretOr returns the secret that was given, or a random one.
+func (in *inputs) secretOr(given string) string {
+	if given != "" {
+		return given
+	}
+	var raw [core.SecretBytes]byte
 	mustRead(in.random, raw[:])
-	return raw
+	return core.NewSecret(raw)
 }
 
 // mustRead panics where the system has no randomness: nothing safe can be done without.

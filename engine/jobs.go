@@ -18,7 +18,7 @@ const expireEvery = time.Hour
 // stepRows is how many jobs are read at once, and how many idempotency keys one step forgets.
 const stepRows = 256
 
-// A jobs runner does what is too much for one commit: rests of plans, the backlog of a webhook that was disabled or deleted, and
+// A jobs runner does what is too much for one commit: rests of plans, the backlog of a webhook that was disabled or deleted, calls and
 // idempotency keys whose time is over. Each step is a command behind live traffic; a step of every open job in turn. A crash loses
 // nothing: the jobs lie in the rows. It is one goroutine; it ends when its context does.
 type jobs struct {
@@ -27,31 +27,42 @@ type jobs struct {
 	clock  *clock
 	log    *slog.Logger
 	wake   chan struct{}
+	ages   ages
 }
 
-// committed wakes the runner when a commit has begun a job.
+// committed wakes the runner when a commit has begun a job, or a call that ends before all others.
 func (j *jobs) committed(c committed) {
+	wakes := false
 	for _, e := range c.events {
-		switch e.Event.(type) {
+		switch e := e.Event.(type) {
 		case core.CallsPlanned, core.WebhookDisabled, core.WebhookDeleted:
-			nudge(j.wake)
-			return
+			wakes = true
+		case core.CallRequested:
+			wakes = j.ages.sooner(e.ExpiresAt.Time()) || wakes
 		}
+	}
+	if wakes {
+		nudge(j.wake)
 	}
 }
 
 func (j *jobs) run(ctx context.Context) {
 	expire := time.NewTicker(expireEvery)
 	defer expire.Stop()
+	j.ages.sooner(j.clock.now()) // look once
+	age := time.NewTimer(maxRest)
+	defer age.Stop()
 	for ctx.Err() == nil {
-		if err := j.round(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(j.round(ctx), j.expireCalls(ctx)); err != nil && ctx.Err() == nil {
 			j.log.Warn("a job could not go on; it is tried again", "error", err)
 			pause(ctx)
 			continue
 		}
+		age.Reset(j.ages.rest(j.clock.now()))
 		select {
 		case <-ctx.Done():
 		case <-j.wake:
+		case <-age.C:
 		case <-expire.C:
 			if err := j.expireKeys(ctx); err != nil && ctx.Err() == nil {
 				j.log.Warn("expire idempotency keys", "error", err)
@@ -103,7 +114,7 @@ func (j *jobs) open(ctx context.Context) ([]core.Job, error) {
 func (j *jobs) step(ctx context.Context, job core.Job) error {
 	if job.Plan != nil {
 		return j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
-			return core.ContinuePlan(b.State, b, job.Name)
+			return core.ContinuePlan(b.State, b, b.now, job.Name)
 		})
 	}
 	if job.Cancel == nil {

@@ -3,15 +3,16 @@ package engine
 import (
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"posthorn/engine/core"
 	"posthorn/ports"
 )
 
 // Bounds of one lane.
 const (
-	laneWindow   = 512 // due calls held in memory; those that carry their row may be more, all lanes together maxFresh
 	startFlights = 4
-	maxFlights   = 64
+	maxFlights   = core.MaxInFlight
 	slowAnswer   = time.Second
 )
 
@@ -24,20 +25,32 @@ const (
 	slow                 // timed out, took longer, or has an attempt under way for longer
 )
 
-// A lane is the queue of one webhook's due calls: a window over its due rows. queue holds those that may be attempted now, in
-// row order; what lies behind the cursor is in the store alone.
+// A lane is the queue of one webhook's due calls: a window over its parallel ones and, where it has such, one over its ordered ones.
+//
+// An ordered call flies alone, and nothing else begins while it is under way. It is the first of its window until it has ended: while it
+// waits for its next attempt no ordered one behind it begins. Parallel calls, which have no order to keep, pass one that waits, and take
+// turns with those that are due: neither kind waits for all of the other.
 type lane struct {
 	company, webhook string
 	target           *target // settings and secret, nil until read and after a change
 	change           int     // counts the changes of the webhook
+	reading          bool    // a flight is about to read the target; no other begins before
 
-	queue   []item
-	held    map[uint64]struct{} // seqs of queue and flights: rows that must not be loaded again
-	cursor  []byte              // key of the last row loaded; nil for none
-	behind  bool                // rows that are due may lie behind the cursor
-	nextDue time.Time           // when the first row behind the cursor is due, zero for none known
-	closed  bool                // disabled or deleted
+	window           // of parallel calls
+	ordered  *window // nil until an ordered call was seen
+	held     holdings
+	alone    *flight // the ordered call that is under way
+	orderly  bool    // the newest flight's call was an ordered one
+	closed   bool    // disabled, deleted or paused
+	paused   bool    // its rows lie in the store, so it must not be forgotten
+	unproved bool    // the target was never read: what the webhook's row says of a breaker is news
 
+	most     int // inFlight of the webhook
+	limiter  *rate.Limiter
+	guarded  bool     // has a breaker
+	breaker  *breaker // nil before the first outcome
+	probing  *flight  // the attempt that an open breaker lets through
+	unsaved  bool     // the breaker's state is not in the log yet
 	pace     pace
 	limit    int // of flights that are not answered
 	flights  int
@@ -46,6 +59,7 @@ type lane struct {
 	idle     bool      // stands among the idle
 	parked   bool      // waits for its pace's share of the window
 	wakeAt   time.Time // stands among the sleepers for this time
+	holdsTo  time.Time // stands among the held back for this time, monotonic
 }
 
 // An item is a due call and how often its current attempt has been tasked without an outcome.
@@ -56,123 +70,99 @@ type item struct {
 }
 
 func newLane(company, webhook string) *lane {
-	return &lane{company: company, webhook: webhook, held: map[uint64]struct{}{}, limit: startFlights}
+	return &lane{company: company, webhook: webhook, held: holdings{}, most: maxFlights, limit: startFlights, unproved: true}
 }
 
-// add takes over a due call from a commit. It goes straight into the queue when nothing before it can lie in the store only; else
-// the lane remembers to look there. It tells whether the call is queued.
+// add takes over a due call from a commit, and tells whether it is queued with what it carries. A closed lane keeps nothing: it looks in
+// the store when it is opened again.
 func (l *lane) add(it item, now time.Time) bool {
-	d := it.Due
-	if _, ok := l.held[d.Seq]; ok {
+	if l.closed {
 		return false
 	}
-	if d.At.After(now) {
-		if l.nextDue.IsZero() || d.At.Before(l.nextDue) {
-			l.nextDue = d.At
-		}
-		l.rewind(d)
-		return false
+	if !it.Ordered() {
+		return l.window.add(it, l.held, now)
 	}
-	if l.behind || len(l.queue) >= laneWindow && it.Fresh == nil || (!l.nextDue.IsZero() && !d.At.Before(l.nextDue)) {
-		l.behind = true
-		l.rewind(d)
-		return false
+	if l.ordered == nil {
+		l.order(now)
 	}
-	l.push(it)
-	return true
+	return l.ordered.addOrdered(it, l.held)
 }
 
-func (l *lane) push(it item) {
-	l.queue = append(l.queue, it)
-	l.held[it.Seq] = struct{}{}
-	if k := it.Key(); l.cursor == nil || string(k) > string(l.cursor) {
-		l.cursor = k
-	}
+// order gives the lane a window of ordered calls. What the other has passed over held none; what it has not seen yet may.
+func (l *lane) order(now time.Time) {
+	l.ordered = &window{cursor: l.cursor, behind: l.behind || l.timeUp(now)}
 }
 
-// rewind makes sure that the row of d lies behind the cursor. A row can come in before it when a commit was decided a moment
-// before the cursor passed, and applied after.
-func (l *lane) rewind(d core.Due) {
-	if k := d.Key(); string(k) <= string(l.cursor) {
-		l.cursor = k[:len(k)-1] // before the key itself
-	}
-}
-
-// refill loads due rows behind the cursor, up to the window. It seeks to the cursor, never through what lies before it.
+// refill loads the rows that are due and not in memory.
 func (l *lane) refill(r ports.Reader, now time.Time) error {
-	from, to := core.DueRange(l.webhook)
-	if l.cursor != nil {
-		from = append(append([]byte{}, l.cursor...), 0)
+	if l.lacks(now) {
+		others, err := l.window.refill(r, l.webhook, false, l.held, now)
+		if err != nil {
+			return err
+		}
+		if others && l.ordered == nil {
+			l.ordered = &window{behind: true}
+		}
 	}
-	l.behind, l.nextDue = false, time.Time{}
-	for pair, err := range r.Scan(from, to, false) {
-		if err != nil {
+	if l.ordered != nil && l.ordered.lacks(now) {
+		if _, err := l.ordered.refill(r, l.webhook, true, l.held, now); err != nil {
 			return err
 		}
-		d, err := core.ParseDue(pair.Key, pair.Value)
-		if err != nil {
-			return err
-		}
-		if d.At.After(now) {
-			l.nextDue = d.At
-			return nil
-		}
-		if len(l.queue) >= laneWindow {
-			l.behind = true
-			return nil
-		}
-		if _, ok := l.held[d.Seq]; ok {
-			l.cursor = d.Key()
-			continue
-		}
-		l.push(item{Due: d})
 	}
 	return nil
 }
 
+// short tells whether a window has run empty and the store may have more for it.
+func (l *lane) short(now time.Time) bool {
+	return l.lacks(now) || l.ordered != nil && l.ordered.lacks(now)
+}
+
+// next returns the window whose turn it is, nil when no call may begin now; waits says that one will when others have ended.
+func (l *lane) next(now time.Time) (w *window, waits bool) {
+	switch {
+	case !l.ordersNow(now) || l.orderly && len(l.queue) > 0:
+		if len(l.queue) == 0 {
+			return nil, false
+		}
+		return &l.window, false
+	case l.flights > 0:
+		return nil, true
+	}
+	return l.ordered, false
+}
+
+// ordersNow tells whether the first ordered call is due.
+func (l *lane) ordersNow(now time.Time) bool {
+	return l.ordered != nil && len(l.ordered.queue) > 0 && !l.ordered.queue[0].At.After(now)
+}
+
+// waitsFor returns the ordered call that waits for its next attempt, nil for none.
+func (l *lane) waitsFor(now time.Time) *item {
+	if l.ordered == nil || len(l.ordered.queue) == 0 || !l.ordered.queue[0].At.After(now) {
+		return nil
+	}
+	return &l.ordered.queue[0]
+}
+
 // wants tells whether the lane has something to do now, in memory or in the store.
 func (l *lane) wants(now time.Time) bool {
-	return !l.closed && (len(l.queue) > 0 || l.behind || l.timeUp(now))
+	return !l.closed && (len(l.queue) > 0 || l.behind || l.timeUp(now) ||
+		l.ordered != nil && (l.ordersNow(now) || len(l.ordered.queue) == 0 && l.ordered.behind))
 }
 
 func (l *lane) timeUp(now time.Time) bool { return !l.nextDue.IsZero() && !l.nextDue.After(now) }
 
-func (l *lane) pop() item {
-	it := l.queue[0]
-	l.queue[0] = item{}
-	l.queue = l.queue[1:]
-	if len(l.queue) == 0 {
-		l.queue = nil // let go of the array
-	}
-	return it
+// without tells whether the lane has no work, now or later.
+func (l *lane) without() bool {
+	return l.flights == 0 && l.empty() && (l.ordered == nil || l.ordered.empty()) && !l.queued && !l.paused && !l.unsaved
 }
 
-// isSlow tells whether an attempt showed a receiver that is slow or hangs.
-func isSlow(class ports.Class, took time.Duration) bool {
-	return class == ports.ClassTimeout || took > slowAnswer
-}
-
-// learn adapts to what an attempt showed: a quick answer widens the lane by one, a timeout or a slow answer narrows it to one, no
-// connection halves it.
-func (l *lane) learn(class ports.Class, took time.Duration) pace {
-	switch {
-	case isSlow(class, took):
-		l.limit = 1
-		return slow
-	case class == ports.ClassOK || class == ports.ClassStatus || class == ports.ClassRedirect:
-		l.limit = min(l.limit+1, maxFlights)
-	default:
-		l.limit = max(l.limit/2, 1)
-	}
-	return quick
-}
-
-// drop empties the lane of a webhook that is not called any more, and returns the bytes that its calls carried.
+// drop empties the lane, and returns the bytes that its calls carried.
 func (l *lane) drop() (fresh int) {
-	for _, it := range l.queue {
-		delete(l.held, it.Seq)
-		fresh += freshSize(it.Fresh)
+	fresh = l.window.drop(l.held)
+	if l.ordered != nil {
+		fresh += l.ordered.drop(l.held)
+		l.ordered = nil
 	}
-	l.queue, l.closed, l.behind, l.nextDue = nil, true, false, time.Time{}
 	return fresh
 }

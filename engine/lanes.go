@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +33,12 @@ type lanes struct {
 	flights  map[string]*flight
 	landing  int // flights that are answered
 	sleepers sleepers
-	window   int   // below maxWindow while the bus is in doubt
-	doubt    error // why it is
+	heldBack sleepers         // lanes that have calls due and may not begin one before a time, by the monotonic clock
+	waiting  map[string]*lane // by call: lanes whose first ordered call waits for its next attempt
+	unsaved  []*lane          // their breakers have changed, and the log does not say so yet
+	saveFrom time.Time        // not before then, for it has just failed; monotonic
+	window   int              // below maxWindow while the bus is in doubt
+	doubt    error            // why it is
 	wake     chan struct{}
 	fresh    int // bytes of queued calls that carry their row
 	voided   int // counts commits that may have ended a queued call: what came before has to be read again
@@ -43,7 +48,7 @@ type lanes struct {
 func newLanes(clock *clock) *lanes {
 	return &lanes{
 		byHook: map[string]*lane{}, round: newRound(), flights: map[string]*flight{}, doubted: map[string]int{}, window: maxWindow,
-		wake: make(chan struct{}, 1), clock: clock,
+		waiting: map[string]*lane{}, wake: make(chan struct{}, 1), clock: clock,
 	}
 }
 
@@ -55,8 +60,11 @@ func (ls *lanes) committed(c committed) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	reported := make(map[string]struct{}, len(c.outcomes))
+	var ordered []*flight // those that have ended
 	for _, o := range c.outcomes {
-		ls.land(o)
+		if f := ls.land(o); f != nil && f.Ordered() {
+			ordered = append(ordered, f)
+		}
 		reported[o.Call] = struct{}{}
 	}
 	for _, e := range c.events {
@@ -65,6 +73,7 @@ func (ls *lanes) committed(c committed) {
 			if _, flew := reported[call]; !flew {
 				ls.voided++ // it may stand in a queue
 			}
+			ls.stopWaiting(call)
 		}
 	}
 	now := ls.now()
@@ -78,7 +87,42 @@ func (ls *lanes) committed(c committed) {
 		}
 		ls.settle(l, now)
 	}
+	ls.keepOrder(ordered, c.events)
 	ls.nudge()
+}
+
+// keepOrder sees to ordered calls whose flights have ended: one that has not, and is not queued again, is still the first. So it is when the
+// outcome was of an attempt that had been decided on already, before a crash. The store knows its place.
+func (ls *lanes) keepOrder(flown []*flight, events []core.Recorded) {
+	for _, f := range flown {
+		l := f.lane
+		if _, queued := l.held[f.Seq]; queued || l.closed || hasEnded(f.Call, events) {
+			continue
+		}
+		ls.drop(l)
+		l.behind = true
+		ls.settle(l, ls.now())
+	}
+}
+
+func hasEnded(call string, events []core.Recorded) bool {
+	return slices.ContainsFunc(events, func(e core.Recorded) bool {
+		ended, ok := endOf(e.Event)
+		return ok && ended == call
+	})
+}
+
+// stopWaiting takes an ordered call that has ended while it waited out of its lane, which goes on with the next.
+func (ls *lanes) stopWaiting(call string) {
+	l, ok := ls.waiting[call]
+	if !ok {
+		return
+	}
+	delete(ls.waiting, call)
+	if l.ordered != nil && len(l.ordered.queue) > 0 && l.ordered.queue[0].Call == call {
+		delete(l.held, l.ordered.pop().Seq)
+		ls.settle(l, ls.now())
+	}
 }
 
 // freshSize is how much memory a queued call holds beyond its place. What the calls of one message share is counted for each.
@@ -111,15 +155,60 @@ func (ls *lanes) follow(e core.Event) {
 	if !ok {
 		return
 	}
+	url := ""
+	if l.target != nil {
+		url = l.target.url
+	}
 	l.target = nil
 	l.change++
-	switch e.(type) {
+	switch e := e.(type) {
 	case core.WebhookDisabled, core.WebhookDeleted:
-		ls.fresh -= l.drop()
-	case core.WebhookEnabled:
-		l.closed, l.cursor, l.behind = false, nil, true
-		ls.settle(l, ls.now())
+		ls.close(l)
+		l.paused, l.breaker = false, nil // enabled again, it begins anew
+	case core.WebhookPaused:
+		ls.close(l)
+		l.paused = true
+	case core.WebhookEnabled, core.WebhookResumed:
+		ls.reopen(l)
+		l.probeNow()
+	case core.WebhookUpdated:
+		if e.URL != url {
+			l.probeNow()
+		}
 	}
+	ls.settle(l, ls.now())
+}
+
+// close empties a lane whose webhook is not called for now.
+func (ls *lanes) close(l *lane) {
+	ls.drop(l)
+	l.closed = true
+}
+
+// reopen lets a lane go on with what the store holds.
+func (ls *lanes) reopen(l *lane) {
+	ls.drop(l)
+	l.closed, l.paused, l.behind = false, false, true
+}
+
+func (ls *lanes) drop(l *lane) {
+	if l.ordered != nil && len(l.ordered.queue) > 0 {
+		delete(ls.waiting, l.ordered.queue[0].Call)
+	}
+	ls.fresh -= l.drop()
+}
+
+// revive makes the lane of a webhook whose first due row is d. Behind an ordered call that waits may lie others that are due.
+func (ls *lanes) revive(d core.Due) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.lane(d.Company, d.Webhook)
+	if d.Ordered() {
+		l.behind = true
+	} else {
+		l.nextDue = d.At
+	}
+	ls.settle(l, ls.now())
 }
 
 func (ls *lanes) lane(company, webhook string) *lane {
@@ -133,16 +222,32 @@ func (ls *lanes) lane(company, webhook string) *lane {
 
 // settle puts a lane where it belongs: into the round, or asleep until its next call is due, or among the idle.
 func (ls *lanes) settle(l *lane, now time.Time) {
+	if l.closed {
+		ls.rest(l)
+		return
+	}
+	if it := l.waitsFor(now); it != nil {
+		ls.waiting[it.Call] = l
+		ls.sleep(l, it.At)
+	}
 	switch {
 	case l.wants(now):
 		ls.round.join(l)
 	case !l.nextDue.IsZero():
-		ls.sleep(l)
-	case l.flights == 0 && !l.idle:
-		l.idle = true
-		ls.idle = append(ls.idle, l)
-		ls.forgetIdle()
+		ls.sleep(l, l.nextDue)
+	default:
+		ls.rest(l)
 	}
+}
+
+// rest counts a lane that has no work among the idle, but not before it might begin a flight: forgotten, it would begin one at once.
+func (ls *lanes) rest(l *lane) {
+	if l.idle || !l.without() || ls.holdBack(l) {
+		return
+	}
+	l.idle = true
+	ls.idle = append(ls.idle, l)
+	ls.forgetIdle()
 }
 
 // forgetIdle bounds the lanes without work. The list may name a lane that has work again; it is passed over, and named again when
@@ -152,7 +257,7 @@ func (ls *lanes) forgetIdle() {
 		l := ls.idle[0]
 		ls.idle = ls.idle[1:]
 		l.idle = false
-		if l.flights == 0 && len(l.queue) == 0 && !l.behind && l.nextDue.IsZero() && !l.queued {
+		if l.without() {
 			delete(ls.byHook, l.webhook)
 		}
 	}

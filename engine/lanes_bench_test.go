@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,10 +18,11 @@ import (
 type laneBench struct {
 	*lanes
 
-	t     rapid.TB // the test, or one run of a property
-	store ports.Store
-	seq   uint64
-	tries map[string]int // attempts that were tasked, by call
+	t      rapid.TB // the test, or one run of a property
+	store  ports.Store
+	seq    uint64
+	tries  map[string]int // attempts that were tasked, by call
+	unread bool           // lanes have to read their webhooks
 }
 
 func newLaneBench(t rapid.TB) *laneBench {
@@ -49,13 +51,42 @@ func (b *laneBench) put(puts []core.Due, deletes ...core.Due) {
 	b.t.Helper()
 	var c ports.Commit
 	for _, d := range puts {
-		c.Puts = append(c.Puts, ports.Pair{Key: d.Key(), Value: []byte(d.Company + "\x00" + d.Call)})
+		c.Puts = append(c.Puts, ports.Pair{Key: d.Key(), Value: dueValue(d)})
 	}
 	for _, d := range deletes {
 		c.Deletes = append(c.Deletes, d.Key())
 	}
 	if err := b.store.Apply(context.Background(), c); err != nil {
 		b.t.Fatal(err)
+	}
+}
+
+// dueValue writes a due row as the core does.
+func dueValue(d core.Due) []byte {
+	value := []byte(d.Company + "\x00" + d.Call)
+	if d.Ordered() {
+		at := core.Due{At: d.At}.Key()
+		value = append(append(value, 0), at[len(at)-16:]...) // milliseconds and a seq of zero
+	}
+	return value
+}
+
+// committed tells the lanes of a commit. They know their webhooks, which have no policy unless a test gives them one.
+func (b *laneBench) committed(c committed) {
+	for _, d := range c.dues {
+		b.know(b.lane(d.Company, d.Webhook))
+	}
+	b.lanes.committed(c)
+	for _, e := range c.events {
+		if _, id, ok := webhookOf(e.Event); ok && b.byHook[id] != nil {
+			b.know(b.byHook[id])
+		}
+	}
+}
+
+func (b *laneBench) know(l *lane) {
+	if l.target == nil && !b.unread {
+		l.target, l.unproved = &target{}, false
 	}
 }
 
@@ -104,7 +135,14 @@ func (b *laneBench) answer(f *flight, class ports.Class, took time.Duration, nex
 		d.At = next
 		told.dues = []core.Due{d}
 	}
-	b.put(told.dues, f.Due)
+	if len(told.dues) == 0 {
+		told.events = []core.Recorded{{Event: core.CallSucceeded{CallEnded: core.CallEnded{Call: f.Call, Company: f.Company}}}}
+	}
+	if f.Ordered() && len(told.dues) > 0 {
+		b.put(told.dues) // its row keeps its place
+	} else {
+		b.put(told.dues, f.Due)
+	}
 	b.committed(told)
 }
 
@@ -173,15 +211,20 @@ func (b *laneBench) check() {
 	}
 	fresh := 0
 	for _, l := range b.byHook {
-		for _, it := range l.queue {
+		queue := l.queue
+		if l.ordered != nil {
+			queue = append(slices.Clone(queue), l.ordered.queue...)
+			b.checkOrder(l)
+		}
+		for _, it := range queue {
 			fresh += freshSize(it.Fresh)
 		}
 		if l.answered != answered[l] {
 			b.t.Errorf("lane %s counts %d answered flights; it has %d", l.webhook, l.answered, answered[l])
 		}
-		if l.flights != byLane[l] || len(l.held) != len(l.queue)+byLane[l] {
+		if l.flights != byLane[l] || len(l.held) != len(queue)+byLane[l] {
 			b.t.Errorf("lane %s counts %d flights and holds %d rows; it has %d flights and %d in its queue",
-				l.webhook, l.flights, len(l.held), byLane[l], len(l.queue))
+				l.webhook, l.flights, len(l.held), byLane[l], len(queue))
 		}
 		if l.flights > 0 && l.limit > maxFlights || len(l.queue) > laneWindow+maxFlights {
 			b.t.Errorf("lane %s: limit %d, queue %d", l.webhook, l.limit, len(l.queue))
@@ -189,5 +232,21 @@ func (b *laneBench) check() {
 	}
 	if fresh != b.fresh || fresh > maxFresh {
 		b.t.Errorf("queued calls carry %d bytes of at most %d; the books say %d", fresh, maxFresh, b.fresh)
+	}
+}
+
+// checkOrder: an ordered call flies alone, and those that wait stand as they were requested.
+func (b *laneBench) checkOrder(l *lane) {
+	b.t.Helper()
+	if (l.alone != nil) && l.flights != 1 {
+		b.t.Errorf("lane %s has %d flights beside an ordered call", l.webhook, l.flights-1)
+	}
+	if len(l.ordered.queue) > laneWindow+maxFlights || !slices.IsSortedFunc(l.ordered.queue, func(x, y item) int { return cmp.Compare(x.Seq, y.Seq) }) {
+		b.t.Errorf("lane %s: %d ordered calls wait, or not in their order", l.webhook, len(l.ordered.queue))
+	}
+	for i, it := range l.ordered.queue {
+		if i > 0 && it.At.After(milli(time.Now())) {
+			b.t.Errorf("lane %s: %s waits for its next attempt and is not the first", l.webhook, it.Call)
+		}
 	}
 }

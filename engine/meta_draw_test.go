@@ -140,7 +140,7 @@ func (a *author) pickWhere(from []made, fits func(made) bool) (made, bool) {
 
 // change draws a change of a webhook that no other of the step touches.
 func (a *author) change() (command, bool) {
-	verb := []string{"register", "update", "update", "disable", "enable", "enable", "enable", "delete"}[a.IntN(8)]
+	verb := []string{"register", "update", "update", "disable", "enable", "enable", "enable", "delete", "rotate"}[a.IntN(9)]
 	if verb == "register" {
 		if again, ok := a.again("register", 4); ok {
 			return again, a.touch("key "+again.key) && a.touch(again.tag) && (!again.seed || a.touch("seeds"))

@@ -79,7 +79,8 @@ func numbered(name string, n int) string {
 func (l *ledger) note(r ports.Reader, rec core.Recorded) (err error) {
 	l.texts[rec.Seq] = l.describe(rec)
 	if k, digest, ok := core.VaultItemOf(rec.Event); ok {
-		l.digests[digest] = strings.ReplaceAll(strings.TrimPrefix(string(k), "v\x00"), "\x00", "/")
+		name := strings.ReplaceAll(strings.TrimPrefix(string(k), "v\x00"), "\x00", "/")
+		l.digests[digest] = strings.TrimSuffix(name, "/"+digest)
 	}
 	switch e := rec.Event.(type) {
 	case core.EngineStarted:
@@ -179,7 +180,7 @@ func (l *ledger) attempt(message, hook string) (call string, attempt int) {
 // describe writes an event. Lease and epoch say how often the engine has asked and started, which differs where it crashes.
 func (l *ledger) describe(rec core.Recorded) string {
 	if e, ok := rec.Event.(core.CallAttempted); ok {
-		e.Lease, e.Epoch = 0, 0
+		e.Lease, e.Epoch, e.Failing, e.Recovered = 0, 0, nil, false
 		rec.Event = e
 	}
 	text, _ := json.Marshal(rec.Event)

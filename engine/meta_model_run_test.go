@@ -51,7 +51,7 @@ func (m *model) do(c command) string {
 	switch c.verb {
 	case "register":
 		return m.register(c)
-	case "update", "enable", "disable", "delete":
+	case "update", "enable", "disable", "delete", "rotate":
 		return m.change(c)
 	case "create", "edit", "apply", "state", "remove":
 		return m.candidate(c)
@@ -67,8 +67,8 @@ func (m *model) register(c command) string {
 		return conflict
 	}
 	h := &modelHook{waits: c.schedule, Webhook: engine.Webhook{
-		ID: m.name(c.tag), Company: c.company, URL: urlOf(c), EventTypes: c.types, Description: c.tag, Enabled: true,
-		Timeout: engine.Duration(callTimeout), Seed: c.seed, CreatedAt: m.now, UpdatedAt: m.now,
+		ID: m.name(c.tag), Company: c.company, Enabled: true, Seed: c.seed, CreatedAt: m.now, UpdatedAt: m.now,
+		Settings: core.Settings{URL: urlOf(c), EventTypes: c.types, Description: c.tag, Timeout: engine.Duration(callTimeout)},
 	}}
 	switch {
 	case c.seed:
@@ -107,6 +107,8 @@ func (m *model) change(c command) string {
 		return invalid
 	case c.verb == "update":
 		m.update(h, c)
+	case c.verb == "rotate":
+		h.UpdatedAt = m.now
 	case c.verb == "enable" && !h.Enabled:
 		h.Enabled, h.DisabledReason, h.UpdatedAt = true, "", m.now
 	case c.verb == "disable" && h.Enabled:

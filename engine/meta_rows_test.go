@@ -23,7 +23,8 @@ const beside = "  beside "
 //   - times below the hour: a crash, or the order within a lane, delays an attempt by seconds. The list is drawn so that every decision
 //     about when shows in the hour;
 //   - the engine's row but for its being there, and the leases and epochs of attempts: they count starts and repetitions;
-//   - the fingerprints of idempotency keys, which are over ids.
+//   - the fingerprints of idempotency keys, which are over ids;
+//   - since when a webhook fails: of two attempts of one second it depends which is answered first.
 func (l *ledger) rows(r ports.Reader) ([]string, error) {
 	if err := l.follow(r); err != nil {
 		return nil, err
@@ -55,8 +56,8 @@ func (l *ledger) row(pair ports.Pair) ([]string, error) {
 	case "engine":
 		return []string{kind}, nil
 	case "webhook":
-		w, digest, ok, err := core.ParseWebhook(pair)
-		return []string{webhookLine(w, l.digests[digest], !ok)}, err
+		w, sealed, ok, err := core.ParseWebhook(pair)
+		return []string{webhookLine(w, l.digests[sealed.Secrets[0].Digest], !ok)}, err
 	case "resource":
 		v, created, updated, ok, err := core.ParseResource(pair)
 		v.Digest = l.digests[v.Digest]
@@ -91,6 +92,7 @@ func asJSON(v any) string {
 }
 
 func webhookLine(w engine.Webhook, digest string, deleted bool) string {
+	w.Failing = nil
 	return fmt.Sprintf("webhook %s deleted=%t secret=%s %s", w.ID, deleted, digest, asJSON(w))
 }
 

@@ -170,7 +170,8 @@ func (r *run) start() {
 	r.Engine, err = engine.OpenWithJitter(context.Background(), engine.Options{
 		Store: r.faults, Bus: watermillbus.New(channel, channel, watermillbus.Options{}), Caller: r.caller,
 		Key: engine.NewKey([engine.KeyBytes]byte{1}), Random: rand.NewChaCha8(seed),
-		Defaults: engine.Policy{Schedule: r.list.asked(defaultWaits), Timeout: callTimeout},
+		Defaults:  engine.Policy{Schedule: r.list.asked(defaultWaits), Timeout: callTimeout},
+		NoBreaker: true, // it would change when attempts are made, by how many failed before
 	}, r.list.jitter)
 	if err != nil {
 		r.t.Fatalf("open engine: %v", err)

@@ -245,6 +245,11 @@ func (r *run) change(ctx context.Context, c command) (string, error) {
 		w, err = r.DisableWebhook(ctx, c.company, id)
 	case "delete":
 		err = r.DeleteWebhook(ctx, c.company, id)
+	case "rotate":
+		var rotated engine.Registered
+		// Without overlap, for it may be sent again after a crash: the secret that the first one made would sign for the overlap.
+		rotated, err = r.RotateSecret(ctx, engine.Rotation{Company: c.company, ID: id, Overlap: new(time.Duration(0))})
+		w = rotated.Webhook
 	case "update":
 		edit := engine.WebhookEdit{Company: c.company, ID: id, EventTypes: c.types, Schedule: r.scheduleOf(c)}
 		if c.text != "" || c.bad {

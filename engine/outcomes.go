@@ -23,7 +23,7 @@ func (e *Engine) handleOutcomes(ctx context.Context, envelope ports.Envelope) er
 		o := &outcomes[i]
 		c := &command{outcome: o, done: make(chan struct{})}
 		c.decide = func(b *batch) (core.Decision, error) {
-			return core.Judge(b.State, b, b.now, *o, b.jitter.Float64())
+			return core.Judge(b.State, b, b.now, *o, b.jitter.Float64(), e.disableAfter)
 		}
 		if err := e.writer.report(ctx, c); err != nil {
 			return err

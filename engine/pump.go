@@ -28,7 +28,8 @@ type pump struct {
 	log    *slog.Logger
 	wall   func() time.Time
 
-	doubts bool // it was told that the calls wait
+	noBreaker bool // no webhook has one
+	doubts    bool // it was told that the calls wait
 }
 
 func (p *pump) run(ctx context.Context) {
@@ -47,6 +48,7 @@ func (p *pump) run(ctx context.Context) {
 			looked = now
 		}
 		p.trust()
+		p.saveBreakers(ctx)
 		flights, err := p.lanes.take(p.store, maxGather)
 		if err != nil {
 			p.log.Error("read due calls", "error", err)
@@ -171,18 +173,19 @@ func (p *pump) build(r ports.Reader, f *flight) (task, error) {
 	if !call.State.Open() {
 		return task{}, errEnded
 	}
-	to, err := p.target(r, f.lane)
+	to, err := p.target(r, f)
 	if err != nil {
 		return task{}, err
 	}
-	body, err := callBody(r, fresh, to.secret)
+	body, err := callBody(r, fresh, to.secrets[0].Secret)
 	if err != nil {
 		return task{}, err
 	}
 	p.lanes.lease(f, call.AttemptCount+1, time.Now().Add(startWithin+to.timeout+leaseMargin))
 	return task{
 		Company: call.Company, Call: call.ID, Message: call.Message, Attempt: call.AttemptCount + 1, Lease: f.lease + 1,
-		StartBy: p.wall().Add(startWithin), URL: to.url, Timeout: to.timeout, Secret: to.secret, Body: body,
+		StartBy: p.wall().Add(startWithin), URL: to.url, Timeout: to.timeout, Secret: to.secrets[0].Secret, Older: to.secrets[1:], Header: to.headers,
+		Body: body,
 	}, nil
 }
 
@@ -206,6 +209,8 @@ func (p *pump) unbuilt(ctx context.Context, f *flight, cause error) {
 	switch {
 	case errors.Is(cause, errEnded):
 		p.lanes.release(f)
+	case errors.Is(cause, errHeld):
+		p.lanes.handBack(f)
 	case errors.Is(cause, ports.ErrNotFound):
 		p.fail(ctx, f, core.ResourceMissing)
 	default:
@@ -226,48 +231,4 @@ func (p *pump) fail(ctx context.Context, f *flight, reason core.Reason) {
 		return
 	}
 	p.lanes.release(f)
-}
-
-// A target is what attempts need of a webhook.
-type target struct {
-	url     string
-	timeout time.Duration
-	secret  string
-}
-
-// target reads a lane's webhook once, and again after a change.
-func (p *pump) target(r ports.Reader, l *lane) (target, error) {
-	known, change := p.lanes.target(l)
-	if known != nil {
-		return *known, nil
-	}
-	w, secret, err := readWebhook(r, p.wire.sealer, l.company, l.webhook)
-	if errors.Is(err, ports.ErrNotFound) {
-		return target{}, errEnded // deleted: a job cancels its calls, which is not for want of content
-	}
-	if err != nil {
-		return target{}, err
-	}
-	if !w.Enabled {
-		return target{}, errEnded // its calls are being cancelled
-	}
-	t := target{url: w.URL, timeout: time.Duration(w.Timeout), secret: secret}
-	p.lanes.keepTarget(l, t, change)
-	return t, nil
-}
-
-// target returns what is known of a lane's webhook, nil for nothing, and which change of it that belongs to.
-func (ls *lanes) target(l *lane) (*target, int) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return l.target, l.change
-}
-
-// keepTarget keeps what a snapshot held, unless the webhook has been changed since.
-func (ls *lanes) keepTarget(l *lane, t target, change int) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if l.change == change {
-		l.target = &t
-	}
 }

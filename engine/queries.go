@@ -87,8 +87,9 @@ func refuse(field, format string, args ...any) error {
 // Webhook returns a webhook without its secret, or ErrNotFound.
 func (e *Engine) Webhook(ctx context.Context, company, id string) (Webhook, error) {
 	var out Webhook
-	err := e.store.View(ctx, func(r ports.Reader) (err error) {
-		out, _, err = readWebhook(r, e.wire.sealer, company, id)
+	err := e.store.View(ctx, func(r ports.Reader) error {
+		w, err := readWebhook(r, e.wire.sealer, company, id)
+		out = w.Webhook
 		return err
 	})
 	return out, named(err, "webhook", id)
@@ -102,10 +103,9 @@ func named(err error, what, id string) error {
 	return wrap(err, "read "+what, id)
 }
 
-func (e *Engine) secretOf(ctx context.Context, company, id string) (string, error) {
-	var secret string
-	err := e.store.View(ctx, func(r ports.Reader) (err error) {
-		_, secret, err = readWebhook(r, e.wire.sealer, company, id)
+func (e *Engine) secretOf(ctx context.Context, company, id string) (secret string, err error) {
+	err = e.store.View(ctx, func(r ports.Reader) error {
+		secret, err = newestSecret(r, e.wire.sealer, company, id)
 		return err
 	})
 	return secret, err
@@ -154,15 +154,10 @@ func (e *Engine) History(ctx context.Context, q CallQuery) (Page[HistoryRow], er
 func (e *Engine) bodyOf(r ports.Reader, c Call, hasData bool, secrets map[string]string) ([]byte, error) {
 	secret, ok := secrets[c.Webhook]
 	if !ok {
-		sealed, err := optional(readVault(r, core.SecretKey(c.Webhook), ""))
-		if err != nil || sealed == nil {
-			return nil, err
+		var err error
+		if secret, err = newestSecret(r, e.wire.sealer, c.Company, c.Webhook); err != nil {
+			return optional(nil, err)
 		}
-		opened, err := e.wire.sealer.open(secretPurpose(c.Webhook), sealed)
-		if err != nil {
-			return nil, fmt.Errorf("open secret of webhook %s: %w", c.Webhook, err)
-		}
-		secret = string(opened)
 		secrets[c.Webhook] = secret
 	}
 	return optional(callBody(r, core.FreshCall{Call: c, HasData: hasData}, secret))

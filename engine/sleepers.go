@@ -30,13 +30,13 @@ func (t *sleepers) Pop() any {
 	return last
 }
 
-// sleep wakes the lane when its next call is due.
-func (ls *lanes) sleep(l *lane) {
-	if !l.wakeAt.IsZero() && !l.nextDue.Before(l.wakeAt) {
+// sleep wakes the lane when a call of it is due.
+func (ls *lanes) sleep(l *lane, until time.Time) {
+	if !l.wakeAt.IsZero() && !until.Before(l.wakeAt) {
 		return // it wakes in time, or before
 	}
-	l.wakeAt = l.nextDue
-	heap.Push(&ls.sleepers, sleeper{at: l.nextDue, lane: l})
+	l.wakeAt = until
+	heap.Push(&ls.sleepers, sleeper{at: until, lane: l})
 }
 
 // wakeSleepers settles the lanes whose time has come.
@@ -61,6 +61,12 @@ func (ls *lanes) pause() time.Duration {
 	rest := maxRest
 	if len(ls.sleepers) > 0 {
 		rest = min(rest, max(0, ls.sleepers[0].at.Sub(ls.now())))
+	}
+	if len(ls.heldBack) > 0 {
+		rest = min(rest, max(0, time.Until(ls.heldBack[0].at)))
+	}
+	if len(ls.unsaved) > 0 {
+		rest = min(rest, max(0, time.Until(ls.saveFrom)))
 	}
 	if len(ls.flights) > 0 {
 		rest = min(rest, lookAfter)

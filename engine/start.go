@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posthorn/engine/core"
+	"posthorn/engine/filter"
 	"posthorn/ports"
 )
 
@@ -50,7 +51,8 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	}
 	clock := newClock(o.Wall)
 	e := &Engine{
-		store: o.Store, bus: o.Bus, checkup: checkup{bus: o.Bus}, key: o.Key, defaults: o.Defaults, log: o.Logger, hooks: o.Hooks,
+		store: o.Store, bus: o.Bus, checkup: checkup{bus: o.Bus}, key: o.Key, log: o.Logger, hooks: o.Hooks,
+		defaults: o.Defaults, filters: filter.New(), disableAfter: max(0, o.DisableAfter),
 		lanes: newLanes(clock), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
 	e.hurried, e.hurry = context.WithCancel(context.Background())
@@ -66,7 +68,7 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	if !o.NoDispatch {
 		e.dispatcher = newDispatcher(e.wire, o.dispatcher(e.rejected), started.Engine)
 	}
-	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, from: e.from, log: o.Logger, wall: o.Wall}
+	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, from: e.from, log: o.Logger, wall: o.Wall, noBreaker: o.NoBreaker}
 	e.takesInbox = o.Inbox
 	if o.PublishEvents {
 		e.feed = &feed{engine: e, payloads: o.PublishEventPayloads}
@@ -211,15 +213,6 @@ func (e *Engine) wakeLanes() error {
 			}
 		}
 	})
-}
-
-// revive makes the lane of a webhook whose first due row is d.
-func (ls *lanes) revive(d core.Due) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.lane(d.Company, d.Webhook)
-	l.nextDue = d.At
-	ls.settle(l, ls.now())
 }
 
 // Shutdown stops the engine in order: commands are refused, no call is begun, the attempts under way may finish until ctx ends, their

@@ -110,19 +110,36 @@ func (t *turn) one(b *batch, c *command) error {
 	return t.fold(b, d)
 }
 
+// fold takes a decision into the batch, and what is to be announced of it: one entry.
 func (t *turn) fold(b *batch, d core.Decision) error {
+	first := t.seq + 1
+	if err := t.foldEvents(b, d.Events); err != nil {
+		return err
+	}
+	told, err := core.Announce(t.state, b, t.now, d.Events, b.listening)
+	if err != nil {
+		return err
+	}
+	if err := t.foldEvents(b, told.Events); err != nil {
+		return err
+	}
+	d.Events, d.Vault = append(d.Events, told.Events...), append(d.Vault, told.Vault...)
 	data, err := t.codec.Encode(t.now, d.Events)
 	if err != nil {
 		return err
 	}
-	t.entries = append(t.entries, ports.Entry{First: t.seq + 1, Last: t.seq + uint64(len(d.Events)), Data: data})
+	t.entries = append(t.entries, ports.Entry{First: first, Last: t.seq, Data: data})
 	t.vault = append(t.vault, d.Vault...)
 	t.bytes += len(data) + rowBytes*len(d.Events)
 	for _, v := range d.Vault {
 		t.bytes += len(v.Key) + len(v.Value)
 		t.kept[string(v.Key)] = v.Value
 	}
-	for _, e := range d.Events {
+	return nil
+}
+
+func (t *turn) foldEvents(b *batch, events []core.Event) error {
+	for _, e := range events {
 		t.seq++
 		r := core.Recorded{Seq: t.seq, At: t.now, Event: e}
 		if err := t.state.Fold(r); err != nil {
@@ -224,7 +241,7 @@ func (t *turn) reported() []*core.Outcome {
 	return out
 }
 
-// webhookOf names the webhook that an event changes.
+// webhookOf names the webhook whose settings an event changes.
 func webhookOf(e core.Event) (company, id string, ok bool) {
 	switch e := e.(type) {
 	case core.WebhookRegistered:
@@ -236,6 +253,14 @@ func webhookOf(e core.Event) (company, id string, ok bool) {
 	case core.WebhookDisabled:
 		return e.Company, e.Webhook, true
 	case core.WebhookDeleted:
+		return e.Company, e.Webhook, true
+	case core.WebhookHeadersSet:
+		return e.Company, e.Webhook, true
+	case core.WebhookSecretRotated:
+		return e.Company, e.Webhook, true
+	case core.WebhookPaused:
+		return e.Company, e.Webhook, true
+	case core.WebhookResumed:
 		return e.Company, e.Webhook, true
 	}
 	return "", "", false

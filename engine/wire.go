@@ -44,6 +44,21 @@ type task struct {
 	Timeout time.Duration `cbor:"8,keyasint"`
 	Secret  string        `cbor:"9,keyasint"`
 	Body    []byte        `cbor:"10,keyasint"`
+	// Older secrets sign beside Secret, each until its time.
+	Older []signingSecret `cbor:"11,keyasint,omitempty"`
+	// Header is what the webhook adds to the attempt's headers.
+	Header map[string]string `cbor:"12,keyasint,omitempty"`
+}
+
+// secretsAt lists those that sign an attempt at a time, the newest first.
+func (t task) secretsAt(now time.Time) []string {
+	out := append(make([]string, 0, 1+len(t.Older)), t.Secret)
+	for _, old := range t.Older {
+		if now.Before(old.Until) {
+			out = append(out, old.Secret)
+		}
+	}
+	return out
 }
 
 // An origin is one start of one engine: who asks for attempts, and wants their outcomes.

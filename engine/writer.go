@@ -49,6 +49,17 @@ func (b *batch) webhooks(company string) ([]core.Webhook, error) {
 	return b.index.company(b.reader, company)
 }
 
+// routing returns what a company's messages are planned by, with the verdicts that are there.
+func (b *batch) routing(company string, v core.Verdicts) (core.Routing, error) {
+	webhooks, err := b.webhooks(company)
+	return core.Routing{Webhooks: webhooks, Verdicts: v}, err
+}
+
+// listening returns the company's webhooks that asked for what the engine announces.
+func (b *batch) listening(company string) ([]core.Webhook, error) {
+	return b.index.listening(b.reader, company)
+}
+
 // vaulted returns the data of a vault item, the batch's own included.
 func (b *batch) vaulted(k []byte, digest string) ([]byte, error) {
 	if value, ok := b.kept[string(k)]; ok {

@@ -50,7 +50,7 @@ func register(t *testing.T, w *writer) core.Webhook {
 		if err != nil {
 			return d, err
 		}
-		d, out, err = core.RegisterWebhook(b, b.now, n, existing, func(string) []byte { return []byte("sealed") })
+		d, out, err = core.RegisterWebhook(b, b.now, n, existing, func(string) core.Sealed { return core.Sealed{Secret: []byte("sealed")} })
 		return d, err
 	})
 	stop := runWriter(w)
@@ -74,11 +74,11 @@ func TestIndexKnowsWhatTheBatchChangedBeforeItWasLoaded(t *testing.T) {
 		}
 		var message core.Message
 		publish := func(b *batch) (d core.Decision, err error) {
-			webhooks, err := b.webhooks("42")
+			routing, err := b.routing("42", core.Verdicts{})
 			if err != nil {
 				return d, err
 			}
-			d, message, err = core.Publish(b.State, b, b.now, core.NewMessage{Company: "42", EventType: "a", Data: []byte("1")}, webhooks)
+			d, message, err = core.Publish(b.State, b, b.now, core.NewMessage{Company: "42", EventType: "a", Data: []byte("1")}, routing)
 			return d, err
 		}
 		queued(t, w, func(b *batch) (core.Decision, error) { return core.DeleteWebhook(b.State, "42", hook.ID) })

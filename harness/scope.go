@@ -12,6 +12,7 @@ type scope struct {
 	path     string // empty: all paths
 	checks   atomic.Pointer[checker]
 	underWay atomic.Int64
+	most     atomic.Int64 // that underWay has been
 	moved    atomic.Int64 // when a request last ended, in nanoseconds since the receiver began
 	replies  replies
 	expected expected
@@ -77,6 +78,20 @@ func (s *scope) Script(all ...Reply) {
 
 // UnderWay is how many requests are being read, held or answered at this moment.
 func (s *scope) UnderWay() int { return int(s.underWay.Load()) }
+
+// MostUnderWay is how many have been under way at once, at the most.
+func (s *scope) MostUnderWay() int { return int(s.most.Load()) }
+
+// begin counts a request that is under way.
+func (s *scope) begin() {
+	now := s.underWay.Add(1)
+	for {
+		most := s.most.Load()
+		if now <= most || s.most.CompareAndSwap(most, now) {
+			return
+		}
+	}
+}
 
 // Deliveries are the last ones, oldest first, at most Options.Keep for the whole receiver. The slice is the caller's.
 func (s *scope) Deliveries() []Delivery {

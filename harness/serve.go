@@ -43,8 +43,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // enter counts a request that is under way. The count is there before the look at closing, so that Close waits for it or it gives way.
 func (r *Receiver) enter(e *Endpoint) {
-	r.underWay.Add(1)
-	e.underWay.Add(1)
+	r.begin()
+	e.begin()
 }
 
 func (r *Receiver) leave(e *Endpoint) {

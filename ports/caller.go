@@ -57,4 +57,5 @@ const (
 	ClassStatus   Class = "status"   // an answer with any other status that is not 2xx
 	ClassBlocked  Class = "blocked"  // the guard refused the address; no connection was made
 	ClassInternal Class = "internal" // our own fault: the request could not be made, or the call was stopped by us
+	ClassProxy    Class = "proxy"    // the forward proxy failed: it could not be reached, or did not open the way to the receiver
 )

@@ -17,7 +17,7 @@ import (
 // addV1 puts /v1 on the mux and returns its description. huma reads parameters, checks bodies against the Go types and writes the
 // description from the same types; bodies have been read and checked for JSON before it sees them.
 func (s *server) addV1(mux *http.ServeMux) *huma.OpenAPI {
-	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalExactly}
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalLoosely}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -33,10 +33,7 @@ func (s *server) addCalls(api huma.API) {
 	register(api, s.op("get-call", http.MethodGet, each, "Get a call with its attempts, timeline and body", http.StatusOK),
 		func(ctx context.Context, in *one) (*content[engine.CallDetail], error) {
 			detail, err := s.engine.Call(ctx, in.Company, in.ID)
-			if detail.Attempts == nil {
-				detail.Attempts = []engine.Attempt{} // a list without entries, not null
-			}
-			return reply(detail, err)
+			return reply(withAttempts(detail), err)
 		})
 	register(api, s.op("retry-call", http.MethodPost, each+"/retry", "Make a new call of the same message", http.StatusAccepted),
 		func(ctx context.Context, in *one) (*content[engine.Call], error) {
@@ -46,4 +43,12 @@ func (s *server) addCalls(api huma.API) {
 		func(ctx context.Context, in *one) (*content[engine.Call], error) {
 			return reply(s.engine.CancelCall(ctx, in.Company, in.ID))
 		})
+}
+
+// withAttempts shows a list without entries, not null.
+func withAttempts(detail engine.CallDetail) engine.CallDetail {
+	if detail.Attempts == nil {
+		detail.Attempts = []engine.Attempt{}
+	}
+	return detail
 }

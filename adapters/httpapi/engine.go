@@ -11,6 +11,7 @@ import (
 // goroutines at once, with the request's context.
 type Engine interface {
 	webhookKeeper
+	webhookSwitch
 	candidateKeeper
 	messenger
 	teller
@@ -25,9 +26,16 @@ type webhookKeeper interface {
 	Webhook(ctx context.Context, company, id string) (engine.Webhook, error)
 	Webhooks(ctx context.Context, q engine.ListQuery) (engine.Page[engine.Webhook], error)
 	UpdateWebhook(ctx context.Context, e engine.WebhookEdit) (engine.Webhook, error)
+	RotateSecret(ctx context.Context, r engine.Rotation) (engine.Registered, error)
+	DeleteWebhook(ctx context.Context, company, id string) error
+}
+
+type webhookSwitch interface {
 	EnableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
 	DisableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
-	DeleteWebhook(ctx context.Context, company, id string) error
+	PauseWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
+	ResumeWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
+	TestWebhook(ctx context.Context, company, id string) (engine.CallDetail, error)
 }
 
 type candidateKeeper interface {

@@ -26,6 +26,7 @@ type memory struct {
 	webhooks   []engine.Webhook
 	candidates []engine.Candidate
 	calls      []engine.HistoryRow
+	attempts   []engine.Attempt // of a test call
 	events     []engine.Event
 	changed    chan struct{} // closed and replaced with each event
 	fail       error         // what every command answers, if it is set
@@ -134,6 +135,59 @@ func (m *memory) UpdateWebhook(_ context.Context, e engine.WebhookEdit) (engine.
 		w.URL = *e.URL
 	}
 	return *w, err
+}
+
+func (m *memory) PauseWebhook(_ context.Context, company, id string) (engine.Webhook, error) {
+	return m.paused(company, id, true)
+}
+
+func (m *memory) ResumeWebhook(_ context.Context, company, id string) (engine.Webhook, error) {
+	return m.paused(company, id, false)
+}
+
+func (m *memory) paused(company, id string, paused bool) (engine.Webhook, error) {
+	defer m.mu.Unlock()
+	if err := m.begin(id); err != nil {
+		return engine.Webhook{}, err
+	}
+	w, err := m.webhook(company, id)
+	w.Paused = paused
+	return *w, err
+}
+
+func (m *memory) RotateSecret(_ context.Context, r engine.Rotation) (engine.Registered, error) {
+	defer m.mu.Unlock()
+	if err := m.begin(r); err != nil {
+		return engine.Registered{}, err
+	}
+	overlap := core.DefaultOverlap
+	if r.Overlap != nil {
+		overlap = *r.Overlap
+	}
+	if err := core.CheckRotation(r.Secret, overlap); err != nil {
+		return engine.Registered{}, err
+	}
+	w, err := m.webhook(r.Company, r.ID)
+	if err != nil {
+		return engine.Registered{}, err
+	}
+	w.OldSecrets = []core.OldSecret{{Until: core.StampOf(epoch.Add(overlap))}}
+	return engine.Registered{Webhook: *w, Secret: cmp.Or(r.Secret, "whsec_bmV3")}, nil
+}
+
+// TestWebhook answers with the first of the calls.
+func (m *memory) TestWebhook(ctx context.Context, company, id string) (engine.CallDetail, error) {
+	defer m.mu.Unlock()
+	if err := m.begin(id); err != nil {
+		return engine.CallDetail{}, err
+	}
+	if _, err := m.webhook(company, id); err != nil {
+		return engine.CallDetail{}, err
+	}
+	if until, ok := ctx.Deadline(); !ok || time.Until(until) > time.Minute {
+		return engine.CallDetail{}, fmt.Errorf("a test of 15 s at the most must not wait until %v", until)
+	}
+	return engine.CallDetail{Call: m.calls[0].Call, Attempts: m.attempts}, nil
 }
 
 func (m *memory) able(company, id string, enabled bool) (engine.Webhook, error) {

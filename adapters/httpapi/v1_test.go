@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,115 @@ func TestWebhooks(t *testing.T) {
 		do("bad cursor", "GET", "/webhooks?cursor=x", ""),
 		do("unknown parameter", "GET", "/webhooks?colour=red", ""),
 	}))
+}
+
+func TestPolicyOfAWebhook(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.calls = []engine.HistoryRow{newCall("call_1", core.Failed)}
+	m.attempts = []engine.Attempt{{
+		Attempt: 1, StartedAt: epoch, Status: 500, Class: ports.ClassStatus, Error: "the receiver answered 500; see its log", Response: "no",
+	}}
+	golden(t, "v1_policy.txt", transcript(t, serve(m), []request{
+		do("create", "POST", "/webhooks", `{"url":"https://example.com/hook","eventTypes":["invoice.*"],"filter":"data.n > 1",
+			"headers":{"X-Tenant":"ours","Authorization":"Bearer hush"},"metadata":{"k":"v"},"maxAge":"48h","inFlight":8,"rate":2.5,
+			"sequential":true,"secret":"whsec_`+strings.Repeat("QUJD", 8)+`"}`),
+		do("get: masked", "GET", "/webhooks/wh_1", ""),
+		do("pause", "POST", "/webhooks/wh_1/pause", ""),
+		do("resume", "POST", "/webhooks/wh_1/resume", ""),
+		do("rotate", "POST", "/webhooks/wh_1/secret/rotate", ""),
+		do("rotate to a secret of one's own", "POST", "/webhooks/wh_1/secret/rotate", `{"secret":"whsec_`+strings.Repeat("QUJD", 8)+`","overlap":"1h"}`),
+		do("test", "POST", "/webhooks/wh_1/test", ""),
+		do("test of an unknown one", "POST", "/webhooks/wh_9/test", ""),
+		do("core refuses", "POST", "/webhooks", `{"url":"https://example.com","eventTypes":["a"],"headers":{"Host":"x","X Y":"z","X-A":"\n"},"metadata":{"":"x"},
+			"timeout":"2m","maxAge":"1ms","inFlight":65,"rate":0.001,"secret":"short"}`),
+		do("a filter for what is announced", "POST", "/webhooks", `{"url":"https://example.com","eventTypes":["webhook.*"],"filter":"true"}`),
+		do("wrong types", "POST", "/webhooks", `{"url":"https://example.com","eventTypes":["a"],"filter":1,"headers":{"a":1},"metadata":[],"maxAge":5,
+			"inFlight":1.5,"rate":"fast","sequential":"yes","secret":null}`),
+		do("numbers beyond", "POST", "/webhooks", `{"url":"https://example.com","eventTypes":["a"],"inFlight":99999999999999999999,"rate":1e999}`),
+		do("a whole number as no int is written", "POST", "/webhooks", `{"url":"https://example.com","eventTypes":["a"],"inFlight":1e1}`),
+		do("bad durations", "PATCH", "/webhooks/wh_1", `{"maxAge":"soon","timeout":""}`),
+		do("null is no value", "PATCH", "/webhooks/wh_1", `{"eventTypes":null,"schedule":null,"headers":null,"filter":null,"rate":null}`),
+		do("unknown field", "PATCH", "/webhooks/wh_1", `{"secret":"whsec_x","enabled":false}`),
+		do("rotation refused", "POST", "/webhooks/wh_1/secret/rotate", `{"secret":"whsec_short","overlap":"8d"}`),
+		do("overlap too long", "POST", "/webhooks/wh_1/secret/rotate", `{"overlap":"169h"}`),
+	}))
+}
+
+// A test call that does not end in time is answered as it stands.
+func TestTestCallThatIsStillOpen(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.calls = []engine.HistoryRow{newCall("call_1", core.Pending)}
+	send(serve(m), do("", "POST", "/webhooks", `{"url":"https://example.com/hook","eventTypes":["a"]}`))
+	out := send(serve(m), do("", "POST", "/webhooks/wh_1/test", ""))
+	if out.Code != http.StatusAccepted || !strings.Contains(out.Body.String(), `"state":"pending"`) || !strings.Contains(out.Body.String(), `"attempts":[]`) {
+		t.Errorf("%d %s", out.Code, out.Body)
+	}
+}
+
+// A webhook's timeout may be longer than what the server allows for answers.
+func TestTestCallOutlivesTheServersLimit(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.calls = []engine.HistoryRow{newCall("call_1", core.Succeeded)}
+	send(serve(m), do("", "POST", "/webhooks", `{"url":"https://example.com/hook","eventTypes":["a"]}`))
+	server := httptest.NewUnstartedServer(serve(m))
+	server.Config.WriteTimeout = time.Nanosecond // over when the request has been read
+	server.Start()
+	defer server.Close()
+	in, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+c42+"/webhooks/wh_1/test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := server.Client().Do(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Body.Close(); err != nil || out.StatusCode != http.StatusOK {
+		t.Errorf("%d, %v", out.StatusCode, err)
+	}
+}
+
+// What is not given stays, and what is empty is taken away: the engine has to hear the difference.
+func TestWhatAPatchAsksFor(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	h := serve(m)
+	filter, description, url := "", "", "https://example.com/b"
+	timeout, age, inFlight, rate, sequential := time.Second, time.Duration(0), 0, 0.0, false
+	for body, want := range map[string]engine.WebhookEdit{
+		`{}`: {},
+		`{"filter":"","headers":{},"description":"","metadata":{},"schedule":[],"maxAge":"0s","inFlight":0,"rate":0,"sequential":false}`: {
+			Filter: &filter, Headers: map[string]string{}, Description: &description, Metadata: map[string]string{}, Schedule: []time.Duration{},
+			MaxAge: &age, InFlight: &inFlight, Rate: &rate, Sequential: &sequential,
+		},
+		`{"url":"https://example.com/b","eventTypes":["b"],"headers":{"a":"b"},"metadata":{"c":"d"},"schedule":["1m"],"timeout":"1s"}`: {
+			URL: &url, EventTypes: []string{"b"}, Headers: map[string]string{"a": "b"}, Metadata: map[string]string{"c": "d"},
+			Schedule: []time.Duration{time.Minute}, Timeout: &timeout,
+		},
+	} {
+		send(h, do("", "PATCH", "/webhooks/wh_1", body))
+		want.Company, want.ID = "42", "wh_1"
+		if diff := cmp.Diff(want, m.last()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
+// Both ask for the usual overlap, unless one is given; 0s is one.
+func TestWhatARotationAsksFor(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	h := serve(m)
+	none := time.Duration(0)
+	for body, want := range map[string]engine.Rotation{``: {}, `{}`: {}, `{"overlap":"0s"}`: {Overlap: &none}} {
+		send(h, do("", "POST", "/webhooks/wh_1/secret/rotate", body))
+		want.Company, want.ID = "42", "wh_1"
+		if diff := cmp.Diff(want, m.last()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
 }
 
 func TestCandidates(t *testing.T) {

@@ -2,32 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"posthorn/engine"
-	"posthorn/engine/core"
 )
-
-type newWebhook struct {
-	URL         string   `doc:"Where to call: absolute, http or https" json:"url"`
-	EventTypes  []string `doc:"Names (invoice.paid), prefixes (invoice.*) or * for all" json:"eventTypes" nullable:"false"`
-	Description string   `doc:"Free text" json:"description,omitempty"`
-	Schedule    []string `doc:"The waits between attempts, such as 5s, 2m, 1h30m; empty means a single attempt" json:"schedule,omitempty"`
-	Timeout     string   `doc:"What one attempt may take, such as 15s" json:"timeout,omitempty"`
-	Seed        bool     `doc:"By the rules of the replaced system: one for a company and event type" json:"seed,omitempty"`
-}
-
-type webhookChange struct {
-	URL         *string  `json:"url,omitempty"`
-	EventTypes  []string `json:"eventTypes,omitempty"`
-	Description *string  `json:"description,omitempty"`
-	Schedule    []string `doc:"Holds for decisions from now on; times already decided stay" json:"schedule,omitempty"`
-	Timeout     *string  `json:"timeout,omitempty"`
-}
 
 func (s *server) addWebhooks(api huma.API) {
 	const all, each = companyPath + "/webhooks", companyPath + "/webhooks/{id}"
@@ -43,6 +23,14 @@ func (s *server) addWebhooks(api huma.API) {
 		onWebhook(s.engine.EnableWebhook))
 	register(api, s.op("disable-webhook", http.MethodPost, each+"/disable", "Skip its messages, cancel its waiting calls", http.StatusOK),
 		onWebhook(s.engine.DisableWebhook))
+	register(api, s.op("pause-webhook", http.MethodPost, each+"/pause", "Let its calls wait, those to come too", http.StatusOK),
+		onWebhook(s.engine.PauseWebhook))
+	register(api, s.op("resume-webhook", http.MethodPost, each+"/resume", "Let its calls go on", http.StatusOK),
+		onWebhook(s.engine.ResumeWebhook))
+	rotate := s.op("rotate-webhook-secret", http.MethodPost, each+"/secret/rotate",
+		"Put a new secret in force, which is shown this once; the old one signs too for a time", http.StatusOK)
+	register(api, rotate, s.rotateSecret)
+	s.addTestCall(api, each+"/test")
 	register(api, s.op("delete-webhook", http.MethodDelete, each, "Delete it and cancel its waiting calls", http.StatusNoContent),
 		func(ctx context.Context, in *one) (*empty, error) {
 			return replyEmpty(s.engine.DeleteWebhook(ctx, in.Company, in.ID))
@@ -58,62 +46,35 @@ func onWebhook(do func(ctx context.Context, company, id string) (engine.Webhook,
 }
 
 func (s *server) createWebhook(ctx context.Context, in *creation[newWebhook]) (*content[engine.Registered], error) {
-	var d durations
-	n := engine.NewWebhook{
-		Company: in.Company, URL: in.Body.URL, EventTypes: in.Body.EventTypes, Description: in.Body.Description,
-		Schedule: d.list("schedule", in.Body.Schedule), Seed: in.Body.Seed, IdempotencyKey: in.IdempotencyKey,
-	}
-	if in.Body.Timeout != "" {
-		n.Timeout = d.one("timeout", in.Body.Timeout)
-	}
-	if err := d.err(); err != nil {
+	n, err := in.Body.asked()
+	if err != nil {
 		return nil, problemOf(err, inBody)
 	}
+	n.Company, n.IdempotencyKey = in.Company, in.IdempotencyKey
 	return reply(s.engine.RegisterWebhook(ctx, n))
 }
 
-func (s *server) updateWebhook(ctx context.Context, in *onOne[webhookChange]) (*content[engine.Webhook], error) {
-	var d durations
-	edit := engine.WebhookEdit{
-		Company: in.Company, ID: in.ID, URL: in.Body.URL, EventTypes: in.Body.EventTypes, Description: in.Body.Description,
-		Schedule: d.list("schedule", in.Body.Schedule),
-	}
-	if in.Body.Timeout != nil {
-		timeout := d.one("timeout", *in.Body.Timeout)
-		edit.Timeout = &timeout
-	}
-	if err := d.err(); err != nil {
+func (s *server) updateWebhook(ctx context.Context, in *patch) (*content[engine.Webhook], error) {
+	if err := noNulls(in.RawBody); err != nil {
 		return nil, problemOf(err, inBody)
 	}
+	edit, err := in.Body.asked()
+	if err != nil {
+		return nil, problemOf(err, inBody)
+	}
+	edit.Company, edit.ID = in.Company, in.ID
 	return reply(s.engine.UpdateWebhook(ctx, edit))
 }
 
-// durations reads waits and keeps what is wrong with them, by place.
-type durations []engine.Problem
-
-// list keeps nil and empty apart: not given, and no waits.
-func (d *durations) list(field string, texts []string) []time.Duration {
-	if texts == nil {
-		return nil
+// rotateSecret takes no body for a random secret and the usual overlap.
+func (s *server) rotateSecret(ctx context.Context, in *onOne[*rotation]) (*content[engine.Registered], error) {
+	r := engine.Rotation{Company: in.Company, ID: in.ID}
+	if in.Body != nil {
+		var d durations
+		r.Secret, r.Overlap = in.Body.Secret, d.given("overlap", in.Body.Overlap)
+		if err := d.err(); err != nil {
+			return nil, problemOf(err, inBody)
+		}
 	}
-	out := make([]time.Duration, len(texts))
-	for i, text := range texts {
-		out[i] = d.one(fmt.Sprintf("%s[%d]", field, i), text)
-	}
-	return out
-}
-
-func (d *durations) one(field, text string) time.Duration {
-	var parsed core.Duration
-	if err := parsed.UnmarshalText([]byte(text)); err != nil {
-		*d = append(*d, engine.Problem{Field: field, Text: err.Error()})
-	}
-	return time.Duration(parsed)
-}
-
-func (d *durations) err() error {
-	if len(*d) == 0 {
-		return nil
-	}
-	return &engine.InvalidError{Problems: *d}
+	return reply(s.engine.RotateSecret(ctx, r))
 }

@@ -58,14 +58,42 @@ func faultOf(e *huma.ErrorDetail) fault {
 	if e.Message == "unexpected property" || e.Message == "unknown query parameter" {
 		return fault{e.Location, e.Location + " is refused: the route knows no such name; correct it or leave it out"}
 	}
+	if e.Location == inBody {
+		e.Value = nil // all of it, secrets too
+	}
 	return fault{e.Location, fmt.Sprintf("%s%s is refused: %s; correct it", e.Location, given(e.Value), e.Message)}
 }
 
-// unmarshalExactly keeps the text of numbers where huma only checks shapes: digits beyond a float64's are a client's right.
-func unmarshalExactly(data []byte, v any) error {
+// unmarshalLoosely lets numbers beyond a float64 through where huma only checks shapes: those of free fields are kept as they were sent, and
+// are a client's right. What is read into our own types stays as strict as they are.
+func unmarshalLoosely(data []byte, v any) error {
+	shape, ok := v.(*any)
+	if !ok {
+		return json.Unmarshal(data, v)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	return decoder.Decode(v)
+	err := decoder.Decode(shape)
+	*shape = withFloats(*shape)
+	return err
+}
+
+// withFloats puts the numbers that huma knows in place of those that the decoder kept as text.
+func withFloats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, _ := v.Float64() // beyond its range, the infinity of its side
+		return f
+	case []any:
+		for i := range v {
+			v[i] = withFloats(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = withFloats(v[name])
+		}
+	}
+	return v
 }
 
 func between(s, before, after string) (string, bool) {
@@ -86,7 +114,7 @@ func given(value any) string {
 			return ""
 		}
 		return " " + show(v)
-	case bool, json.Number:
+	case bool, float64:
 		return " " + show(fmt.Sprint(v))
 	default:
 		return ""

@@ -97,45 +97,6 @@ func same(t *testing.T, what string, want, got any) {
 
 const company = "a/b..ü"
 
-func TestWebhooks(t *testing.T) {
-	t.Parallel()
-	b, ctx := open(t), t.Context()
-	made := ok(b.RegisterWebhook(ctx, engine.NewWebhook{
-		Company: company, URL: "https://receiver.example/hook", EventTypes: []string{"invoice.*"}, Description: "ours",
-		Schedule: []time.Duration{}, Timeout: 3 * time.Second,
-	}))(t)
-	same(t, "made", ok(b.engine.Webhook(ctx, company, made.ID))(t), made.Webhook)
-	if len(made.Schedule) != 0 || made.Secret == "" || made.Company != company {
-		t.Errorf("made %+v", made)
-	}
-	second := ok(b.RegisterWebhook(ctx, engine.NewWebhook{Company: company, URL: "https://receiver.example/b", EventTypes: []string{"*"}}))(t)
-	url, timeout := "https://receiver.example/c", time.Second
-	changed := ok(b.UpdateWebhook(ctx, engine.WebhookEdit{
-		Company: company, ID: made.ID, URL: &url, Timeout: &timeout, Schedule: []time.Duration{time.Second},
-	}))(t)
-	if changed.URL != url || changed.Description != "ours" || len(changed.Schedule) != 1 {
-		t.Errorf("changed %+v", changed)
-	}
-	if w := ok(b.DisableWebhook(ctx, company, made.ID))(t); w.Enabled {
-		t.Error("disabled, and is not")
-	}
-	if w := ok(b.EnableWebhook(ctx, company, made.ID))(t); !w.Enabled {
-		t.Error("enabled, and is not")
-	}
-	first := ok(b.Webhooks(ctx, engine.ListQuery{Company: company, Limit: 1}))(t)
-	same(t, "first page", ok(b.engine.Webhooks(ctx, engine.ListQuery{Company: company, Limit: 1}))(t), first)
-	rest := ok(b.Webhooks(ctx, engine.ListQuery{Company: company, Cursor: first.Next}))(t)
-	if len(rest.Items) != 1 || rest.Items[0].ID != second.ID || rest.Next != "" {
-		t.Errorf("rest %+v", rest)
-	}
-	if err := b.DeleteWebhook(ctx, company, made.ID); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Webhook(ctx, company, made.ID); !errors.Is(err, ports.ErrNotFound) {
-		t.Errorf("deleted: %v", err)
-	}
-}
-
 func TestCandidates(t *testing.T) {
 	t.Parallel()
 	b, ctx := open(t), t.Context()

@@ -1,12 +1,15 @@
 package restycaller_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,5 +151,82 @@ func TestHeadersOfEndlessSize(t *testing.T) {
 	r := open(t).Call(t.Context(), ports.Request{URL: server.URL, Timeout: time.Minute})
 	if r.Class != ports.ClassReset || !strings.Contains(r.Error, "server response headers exceeded 65536 bytes") {
 		t.Errorf("class %q, error %q; want the headers refused at 64 KiB", r.Class, r.Error)
+	}
+}
+
+// A compressed answer is kept as it was sent: a small one cannot swell to fill the memory.
+func TestNothingIsUnpacked(t *testing.T) {
+	t.Parallel()
+
+	var packed bytes.Buffer
+
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(make([]byte, 10<<20)) // a buffer takes all
+
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, header := range []map[string]string{nil, {"Accept-Encoding": "gzip"}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Accept-Encoding"); got != header["Accept-Encoding"] {
+				t.Errorf("came with Accept-Encoding %q, want %q", got, header["Accept-Encoding"])
+			}
+
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed.Bytes())
+		}))
+		t.Cleanup(server.Close)
+
+		r := open(t).Call(t.Context(), ports.Request{URL: server.URL, Header: header, Timeout: time.Minute})
+		if r.Class != ports.ClassOK || !bytes.Equal(r.Body, packed.Bytes()) || r.Truncated {
+			t.Errorf("class %q, %d bytes, truncated %t; want the %d bytes that were sent", r.Class, len(r.Body), r.Truncated, packed.Len())
+		}
+	}
+}
+
+// Of the connections that a burst to one host has made, no more than the window of calls are kept.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+
+	const burst, idle = 1044, 1024
+
+	closed := make(chan struct{}, burst)
+	arrived := make(chan struct{}, burst)
+	answer := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+
+		<-answer
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+
+	var calls sync.WaitGroup
+
+	c := open(t)
+
+	for range burst {
+		calls.Go(func() {
+			if r := c.Call(t.Context(), ports.Request{URL: server.URL, Timeout: time.Minute}); r.Class != ports.ClassOK {
+				t.Errorf("class %q: %s", r.Class, r.Error)
+			}
+		})
+	}
+
+	for range burst {
+		<-arrived
+	}
+
+	close(answer)
+	calls.Wait()
+
+	for range burst - idle { // those beyond the bound are closed at once; the others would stay for a minute
+		<-closed
 	}
 }

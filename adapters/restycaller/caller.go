@@ -1,10 +1,7 @@
 // Package restycaller is the [ports.Caller] over go-resty: one HTTP attempt, no retry, no redirect, no cookies, a bounded
-// answer, and a dial that refuses private addresses.
+// answer, and a dial that refuses private addresses, also where a forward proxy dials in our place.
 //
-// The proxy variables of the environment (HTTP_PROXY, HTTPS_PROXY) are not heeded: a proxy would dial in our place, past the
-// guard. Whoever must go through one gives the engine a Caller of their own.
-//
-// Read next: guard.go for what may be dialled, classify.go for how failures are told apart.
+// Read next: guard.go for what may be dialled, tunnel.go for the way through a proxy, classify.go for how failures are told apart.
 package restycaller
 
 import (
@@ -14,9 +11,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -30,11 +29,15 @@ type Options struct {
 	Allow Targets
 	// AllowPrivate switches the guard off: everything may be called. It is what --dev sets.
 	AllowPrivate bool
-	// ConnectTimeout bounds the name lookup with the connection, and once more the TLS handshake. 0 means 5 s.
+	// Proxy is the forward proxy to go through. The zero value is none, whatever the environment says.
+	Proxy Proxy
+	// Resolver looks names up, those of proxies too. Nil means the system's.
+	Resolver *net.Resolver
+	// ConnectTimeout bounds the name lookup with the connection and the proxy's consent, and once more the TLS handshake. 0 means 5 s.
 	ConnectTimeout time.Duration
 	// MaxResponse is how many bytes of a response body are kept. 0 means 16 KiB.
 	MaxResponse int
-	// RootCAs are the authorities trusted for https, in place of the system's. Nil means the system's.
+	// RootCAs are the authorities trusted for https, of receivers and proxies, in place of the system's. Nil means the system's.
 	RootCAs *x509.CertPool
 }
 
@@ -84,15 +87,19 @@ func New(o Options) (*Caller, error) {
 		o.MaxResponse = defaultMaxResponse
 	}
 
-	transport := newTransport(o)
-
-	return &Caller{client: newClient(transport), transport: transport, maxResponse: o.MaxResponse}, nil
+	return newCaller(o, newGuard(o)), nil
 }
 
-func newTransport(o Options) *http.Transport {
+func newCaller(o Options, g *guard) *Caller {
+	transport := newTransport(o, g)
+
+	return &Caller{client: newClient(transport), transport: transport, maxResponse: o.MaxResponse}
+}
+
+func newTransport(o Options, g *guard) *http.Transport {
 	return &http.Transport{
-		Proxy:                  nil, // see the package comment
-		DialContext:            newGuard(o).dial,
+		Proxy:                  nil, // it would be asked for names that nobody has judged: the guard goes through the proxy itself
+		DialContext:            g.dial,
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    o.ConnectTimeout,
 		ForceAttemptHTTP2:      true,
@@ -140,7 +147,9 @@ func (c *Caller) attempt(parent context.Context, r ports.Request) ports.Reply {
 		return ports.Reply{Class: ports.ClassInternal, Error: oneLine(err.Error())}
 	}
 
-	ctx, cancel := context.WithTimeout(context.WithValue(parent, exactHeader{}, header), r.Timeout)
+	sending := context.WithValue(parent, sendingKey{}, &sending{header: header, scheme: target.Scheme})
+
+	ctx, cancel := context.WithTimeout(sending, r.Timeout)
 	defer cancel()
 
 	call := call{ctx: ctx, parent: parent, origin: origin(target), timeout: r.Timeout}
@@ -198,14 +207,30 @@ func isFieldValue(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
-// exactHeader is the context key of a request's headers.
-type exactHeader struct{}
+// A sending is what hooks need to know of an attempt. It is in the request's context, and so in that of its dial.
+type sending struct {
+	header http.Header
+	scheme string
+	// waitsFor is the proxy from the start of its dial to its consent. A context that ends meanwhile ends the attempt at once, with
+	// no other trace of who kept it waiting.
+	waitsFor atomic.Pointer[url.URL]
+}
+
+type sendingKey struct{}
+
+func sendingOf(ctx context.Context) *sending {
+	if s, ok := ctx.Value(sendingKey{}).(*sending); ok {
+		return s
+	}
+
+	return new(sending)
+}
 
 // sendExactly is the last to touch a request. It takes away the headers that resty adds (User-Agent, Accept, a guessed
 // Content-Type). And it takes away GetBody where net/http would by itself send a POST twice: it does so on a broken connection if a
 // header says that the request is idempotent.
 func sendExactly(_ *resty.Client, r *http.Request) error {
-	header, _ := r.Context().Value(exactHeader{}).(http.Header)
+	header := sendingOf(r.Context()).header
 	r.Header = header
 
 	if header["Idempotency-Key"] != nil || header["X-Idempotency-Key"] != nil {

@@ -20,10 +20,12 @@ type call struct {
 	ctx, parent context.Context
 	origin      string
 	timeout     time.Duration
+	waitedFor   *url.URL // the proxy that the attempt had not passed at its end
 }
 
 // failed makes a reply of an attempt that ended without a complete answer.
 func (c call) failed(err error) ports.Reply {
+	c.waitedFor = sendingOf(c.ctx).waitsFor.Load()
 	class := c.classify(err)
 
 	return ports.Reply{Class: class, Error: oneLine(c.explain(class, err))}
@@ -37,10 +39,12 @@ func (c call) classify(err error) ports.Class {
 		return ports.ClassBlocked
 	case c.parent.Err() != nil:
 		return ports.ClassInternal
-	case c.ctx.Err() != nil || isTimeout(err):
-		return ports.ClassTimeout
 	case isShortage(err):
 		return ports.ClassInternal
+	case isA[*proxyError](err) || c.ctx.Err() != nil && c.waitedFor != nil:
+		return ports.ClassProxy
+	case c.ctx.Err() != nil || isTimeout(err):
+		return ports.ClassTimeout
 	case isA[*net.DNSError](err):
 		return ports.ClassDNS
 	case isTLS(err):
@@ -65,6 +69,8 @@ func (c call) explain(class ports.Class, err error) string {
 
 		return fmt.Sprintf("call to %s could not be made: this machine opened no connection (%s); see its limits and its firewall",
 			c.origin, detail(err))
+	case ports.ClassProxy:
+		return c.explainProxy(err)
 	case ports.ClassTimeout:
 		if c.ctx.Err() != nil {
 			return fmt.Sprintf("%s did not answer completely within %s; "+
@@ -87,8 +93,22 @@ func (c call) explain(class ports.Class, err error) string {
 func (c call) explainBlocked(err error) string {
 	blocked, _ := errors.AsType[*blockedError](err)
 
+	if errors.Is(blocked, errUnusualHost) {
+		return fmt.Sprintf("call to %s refused: its host is neither a name nor an address in the usual form; "+
+			"write the address as 192.0.2.1 or [2001:db8::1], and allow it with --allow-target if it is private", c.origin)
+	}
+
 	return fmt.Sprintf("call to %s refused: %s is a loopback, private or otherwise special address; "+
 		"allow it with --allow-target %s, or everything with --dev", c.origin, blocked.address, blocked.address)
+}
+
+func (c call) explainProxy(err error) string {
+	fault, ok := errors.AsType[*proxyError](err)
+	if !ok {
+		fault = silent(c.waitedFor, err)
+	}
+
+	return fmt.Sprintf("call to %s was not made: %v", c.origin, fault)
 }
 
 // detail is the part of an error that tells a stranger something: without the URL, which may hold secrets, and without our own

@@ -133,18 +133,29 @@ func checkName(name string) (reason string) {
 		}
 	}
 
-	// The last label of a real name is no number: 10.0.0.300 is a mistyped address.
-	if last := name[strings.LastIndexByte(name, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+	if endsInNumber(name) {
 		return "it looks like an address, and is none"
 	}
 
 	return ""
 }
 
+// endsInNumber says whether the last label of a folded name is a number, decimal or hexadecimal. That of a real name is none:
+// 10.0.0.300 is a mistyped address, and 0x7f000001, 017700000001, 127.1 are addresses to some resolvers and names to others.
+// Browsers draw the line there too (WHATWG URL, "ends in a number").
+func endsInNumber(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	hex, isHex := strings.CutPrefix(last, "0x")
+
+	return last != "" && strings.Trim(last, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
 // allowsAddress says whether an address that is about to be dialled is among the targets.
 func (t *Targets) allowsAddress(a netip.AddrPort) bool {
+	addr := a.Addr().Unmap().WithZone("")
+
 	for _, n := range t.networks {
-		if n.prefix.Contains(a.Addr().Unmap()) && (n.port == 0 || n.port == a.Port()) {
+		if n.prefix.Contains(addr) && (n.port == 0 || n.port == a.Port()) {
 			return true
 		}
 	}

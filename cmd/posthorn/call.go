@@ -123,6 +123,7 @@ func showCall(t table, c engine.Call) {
 	t.field("attempts", c.AttemptCount)
 	t.field("error", c.LastError)
 	t.field("next", c.NextAt)
+	t.field("expires", c.ExpiresAt)
 	t.field("created", c.CreatedAt)
 	t.field("ended", c.EndedAt)
 	t.field("retry of", c.RetryOf)

@@ -68,17 +68,24 @@ const answerTime = 30 * time.Second
 
 // ask makes one request and prints what it gives.
 func ask[T any](p *program, c clientFlags, do func(context.Context, *httpclient.Client) (T, error), show func(table, T)) error {
+	_, err := askWithin(answerTime, p, c, do, show)
+	return err
+}
+
+// askWithin is ask for a request that may take longer, and returns what it gave.
+func askWithin[T any](most time.Duration, p *program, c clientFlags,
+	do func(context.Context, *httpclient.Client) (T, error), show func(table, T),
+) (got T, err error) {
 	client, err := c.open()
 	if err != nil {
-		return err
+		return got, err
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, answerTime)
+	ctx, cancel := context.WithTimeout(p.ctx, most)
 	defer cancel()
-	got, err := do(ctx, client)
-	if err != nil {
-		return clientError(err)
+	if got, err = do(ctx, client); err != nil {
+		return got, clientError(err)
 	}
-	return p.print(c.JSON, got, func(t table) { show(t, got) })
+	return got, p.print(c.JSON, got, func(t table) { show(t, got) })
 }
 
 // askPage is ask for a part of a list. Where there is more, a person is told so on stderr.
@@ -115,7 +122,7 @@ type pageDoc[T any] struct {
 // clientError gives an error of the client its exit code: that nobody answered is not that the engine refused.
 func clientError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %v: %w; repeat it, with its --idempotency-key if it makes something", answerTime, err)
+		err = fmt.Errorf("no answer in time: %w; repeat it, with its --idempotency-key if it makes something", err)
 		return exitWith(exitUnreachable, err)
 	}
 	if errors.Is(err, httpclient.ErrUnreachable) {

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
+
+	"posthorn/engine"
 )
 
 // configCmd takes every setting, so that what it prints is what the other verbs would have.
@@ -48,6 +51,10 @@ func (p *program) shown(flag *kong.Flag) string {
 	switch v := p.kong.FlagValue(flag).(type) {
 	case []string:
 		text = strings.Join(v, ",")
+	case time.Duration:
+		text = engine.Duration(v).String()
+	case []time.Duration:
+		text = durations(v, ",")
 	default:
 		text = fmt.Sprint(v)
 	}

@@ -74,14 +74,14 @@ func (c *dispatchCmd) options(log *slog.Logger) (o engine.DispatcherOptions, ove
 	if err != nil {
 		return o, over, err
 	}
-	targets, err := c.targets()
+	calling, err := c.calling()
 	if err != nil {
 		return o, over, err
 	}
 	o = engine.DispatcherOptions{
 		Key: key, Logger: log, Concurrency: c.Concurrency, UserAgent: "Posthorn/" + version, TopicPrefix: over.prefix,
 	}
-	o.Caller, err = restycaller.New(restycaller.Options{Allow: targets, AllowPrivate: c.Dev})
+	o.Caller, err = restycaller.New(calling)
 	return o, over, err
 }
 

@@ -32,6 +32,7 @@ type commandLine struct {
 	Demo       demoCmd       `cmd:"" help:"Show the whole way of a call in a temporary directory: webhook, candidate, call, history, retry."`
 	Listen     listenCmd     `cmd:"" help:"Receive: print and verify what arrives until Ctrl-C."`
 	Load       loadCmd       `cmd:"" help:"Put an engine, or another sender of webhooks, under load, and judge what arrives."`
+	Signature  signatureCmd  `cmd:"" help:"Signatures: make and check them, for a receiver that you build."`
 	Webhook    webhookCmd    `cmd:"" help:"Webhooks: who wants to hear of what."`
 	Candidate  candidateCmd  `cmd:"" help:"Candidates: the sample resource."`
 	Message    messageCmd    `cmd:"" help:"Messages: anything else to tell."`

@@ -22,6 +22,7 @@ type serveCmd struct{ serveFlags }
 
 type serveFlags struct {
 	workFlags
+	defaultFlags
 
 	Data       string `default:"posthorn-data" env:"POSTHORN_DATA" help:"Data directory, made if it does not exist; one process at a time may hold it." placeholder:"DIR" type:"path"` //nolint:lll // a tag
 	Listen     string `default:"127.0.0.1:8080" env:"POSTHORN_LISTEN" help:"Address to listen on; port 0 takes a free one. Other than loopback needs an API key." placeholder:"ADDR"`  //nolint:lll // a tag
@@ -113,13 +114,18 @@ func (c *serveFlags) options(log *slog.Logger) (o posthorn.Options, over transpo
 	if c.Data == "" {
 		return o, over, refuse("data directory \"\" is refused: events must be kept somewhere; give --data a directory")
 	}
-	if _, err := c.targets(); err != nil {
+	calling, err := c.calling()
+	if err != nil {
 		return o, over, err
 	}
+	o.Proxy, o.RootCAs = c.Proxy, calling.RootCAs
 	if over, err = c.transport(); err != nil {
 		return o, over, err
 	}
 	if err := c.exchange(over.local()); err != nil {
+		return o, over, err
+	}
+	if err := c.into(&o); err != nil {
 		return o, over, err
 	}
 	o.Inbox, o.PublishEvents, o.PublishEventPayloads = c.Inbox, c.PublishEvents, c.PublishEventPayloads

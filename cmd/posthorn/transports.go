@@ -132,12 +132,17 @@ func busOver(t carrier, err error, log *slog.Logger) (ports.Bus, error) {
 	return watermillbus.New(t, t, watermillbus.Options{Logger: log, Health: t.Health}), nil
 }
 
-// withoutPassword masks what stands before the @ of a URL, where a password may be.
+// withoutPassword masks what stands before the @ of a URL, where a password may be. A proxy may be given without its scheme.
 func withoutPassword(raw string) string {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	at := strings.LastIndexByte(rest, '@')
-	if !ok || at < 0 {
+	at := strings.LastIndexByte(raw, '@')
+	if at < 0 {
 		return raw
 	}
-	return scheme + "://********@" + rest[at+1:]
+	scheme, _, ok := strings.Cut(raw[:at], "://")
+	if ok {
+		scheme += "://"
+	} else {
+		scheme = ""
+	}
+	return scheme + "********" + raw[at:]
 }

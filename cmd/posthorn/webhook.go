@@ -3,54 +3,61 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"posthorn/adapters/httpclient"
 	"posthorn/engine"
 )
 
 type webhookCmd struct {
-	Create  webhookCreateCmd  `cmd:"" help:"Register a webhook; its secret is shown this once."`
-	List    webhookListCmd    `cmd:"" help:"List webhooks, oldest first."`
-	Get     webhookGetCmd     `cmd:"" help:"Show a webhook."`
-	Update  webhookUpdateCmd  `cmd:"" help:"Change settings; what is not given stays."`
-	Enable  webhookEnableCmd  `cmd:"" help:"Let new messages reach it again."`
-	Disable webhookDisableCmd `cmd:"" help:"Skip its messages and cancel its waiting calls."`
-	Delete  webhookDeleteCmd  `cmd:"" help:"Delete it and cancel its waiting calls; its history stays."`
+	Create       webhookCreateCmd  `cmd:"" help:"Register a webhook; its secret is shown this once."`
+	List         webhookListCmd    `cmd:"" help:"List webhooks, oldest first."`
+	Get          webhookGetCmd     `cmd:"" help:"Show a webhook."`
+	Update       webhookUpdateCmd  `cmd:"" help:"Change settings; what is not given stays."`
+	Enable       webhookEnableCmd  `cmd:"" help:"Let new messages reach it again."`
+	Disable      webhookDisableCmd `cmd:"" help:"Skip its messages and cancel its waiting calls."`
+	Pause        webhookPauseCmd   `cmd:"" help:"Let its calls wait, those to come too."`
+	Resume       webhookResumeCmd  `cmd:"" help:"Let its calls go on."`
+	RotateSecret webhookRotateCmd  `cmd:"" help:"Put a new secret in force, shown this once; the old one signs too for a time."`
+	Test         webhookTestCmd    `cmd:"" help:"Make one call of one attempt, and wait for its end. Exit code 1 unless it succeeded."`
+	Delete       webhookDeleteCmd  `cmd:"" help:"Delete it and cancel its waiting calls; its history stays."`
 }
 
 type webhookCreateCmd struct {
 	companyFlags
+	webhookFlags
+	secretFlags
 
-	URL            string          `help:"Where to call." name:"url" required:""`
-	Event          []string        `help:"Event type to hear of: invoice.paid, invoice.* or *. Repeatable." placeholder:"TYPE" required:""`
-	Description    string          `help:"Free text." placeholder:"TEXT"`
-	Schedule       []time.Duration `help:"Waits between attempts, such as 5s,5m,2h." placeholder:"WAIT"`
-	NoRetry        bool            `help:"A single attempt, no schedule." xor:"schedule"`
-	Timeout        time.Duration   `help:"What one attempt may take." placeholder:"15s"`
-	IdempotencyKey string          `help:"Makes the command safe to repeat for 24 hours." placeholder:"KEY"`
+	URL            string   `help:"Where to call." name:"url" required:""`
+	Event          []string `help:"Event type to hear of: invoice.paid, invoice.* or *. Repeatable." placeholder:"TYPE" required:""`
+	IdempotencyKey string   `help:"Makes the command safe to repeat for 24 hours." placeholder:"KEY"`
 }
 
 // Run registers a webhook.
 func (c *webhookCreateCmd) Run(p *program) error {
+	edit, err := c.edit(p)
+	if err != nil {
+		return err
+	}
 	n := engine.NewWebhook{
-		Company: c.Company, URL: c.URL, EventTypes: c.Event, Description: c.Description,
-		Schedule: schedule(c.Schedule, c.NoRetry), Timeout: c.Timeout, IdempotencyKey: c.IdempotencyKey,
+		Company: c.Company, URL: c.URL, EventTypes: c.Event, Filter: or(edit.Filter), Headers: edit.Headers,
+		Description: or(edit.Description), Metadata: edit.Metadata, Schedule: edit.Schedule, Timeout: or(edit.Timeout),
+		MaxAge: or(edit.MaxAge), InFlight: or(edit.InFlight), Rate: or(edit.Rate), Sequential: or(edit.Sequential),
+		IdempotencyKey: c.IdempotencyKey,
+	}
+	if n.Secret, err = c.secret(p); err != nil {
+		return err
 	}
 	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Registered, error) {
 		return client.RegisterWebhook(ctx, n)
-	}, func(t table, r engine.Registered) {
-		showWebhook(t, r.Webhook)
-		t.field("secret", r.Secret)
-	})
+	}, showRegistered)
 }
 
-// schedule keeps nil, the engine's default, apart from empty, a single attempt.
-func schedule(waits []time.Duration, none bool) []time.Duration {
-	if none {
-		return []time.Duration{}
+// or is what a flag was given, or zero.
+func or[T any](given *T) (value T) {
+	if given != nil {
+		value = *given
 	}
-	return waits
+	return value
 }
 
 type webhookListCmd struct {
@@ -88,20 +95,26 @@ func (c *webhookGetCmd) Run(p *program) error {
 
 type webhookUpdateCmd struct {
 	webhookID
+	webhookFlags
 
-	URL         *string         `help:"Where to call." name:"url"`
-	Event       []string        `help:"Event types to hear of, in place of those so far. Repeatable." placeholder:"TYPE"`
-	Description *string         `help:"Free text." placeholder:"TEXT"`
-	Schedule    []time.Duration `help:"Waits between attempts, for decisions from now on." placeholder:"WAIT"`
-	NoRetry     bool            `help:"A single attempt, no schedule." xor:"schedule"`
-	Timeout     *time.Duration  `help:"What one attempt may take." placeholder:"15s"`
+	URL        *string  `help:"Where to call." name:"url"`
+	Event      []string `help:"Event types to hear of, in place of those so far. Repeatable." placeholder:"TYPE"`
+	NoHeaders  bool     `help:"Send no headers of its own any more."`
+	NoMetadata bool     `help:"Remove all metadata."`
 }
 
 // Run changes a webhook.
 func (c *webhookUpdateCmd) Run(p *program) error {
-	edit := engine.WebhookEdit{
-		Company: c.Company, ID: c.ID, URL: c.URL, EventTypes: c.Event, Description: c.Description,
-		Schedule: schedule(c.Schedule, c.NoRetry), Timeout: c.Timeout,
+	edit, err := c.edit(p)
+	if err != nil {
+		return err
+	}
+	edit.Company, edit.ID, edit.URL, edit.EventTypes = c.Company, c.ID, c.URL, c.Event
+	if c.NoHeaders {
+		edit.Headers = map[string]string{}
+	}
+	if c.NoMetadata {
+		edit.Metadata = map[string]string{}
 	}
 	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Webhook, error) {
 		return client.UpdateWebhook(ctx, edit)
@@ -126,6 +139,24 @@ func (c *webhookDisableCmd) Run(p *program) error {
 	}, showWebhook)
 }
 
+type webhookPauseCmd struct{ webhookID }
+
+// Run pauses a webhook.
+func (c *webhookPauseCmd) Run(p *program) error {
+	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Webhook, error) {
+		return client.PauseWebhook(ctx, c.Company, c.ID)
+	}, showWebhook)
+}
+
+type webhookResumeCmd struct{ webhookID }
+
+// Run resumes a webhook.
+func (c *webhookResumeCmd) Run(p *program) error {
+	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Webhook, error) {
+		return client.ResumeWebhook(ctx, c.Company, c.ID)
+	}, showWebhook)
+}
+
 type webhookDeleteCmd struct{ webhookID }
 
 // Run deletes a webhook.
@@ -133,31 +164,4 @@ func (c *webhookDeleteCmd) Run(p *program) error {
 	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (done, error) {
 		return done{"deleted", c.ID}, client.DeleteWebhook(ctx, c.Company, c.ID)
 	}, func(t table, d done) { d.show(t) })
-}
-
-func webhookState(w engine.Webhook) string {
-	switch {
-	case w.Enabled:
-		return "enabled"
-	case w.DisabledReason != "":
-		return "disabled (" + w.DisabledReason + ")"
-	default:
-		return "disabled"
-	}
-}
-
-func showWebhook(t table, w engine.Webhook) {
-	waits := make([]string, len(w.Schedule))
-	for i, wait := range w.Schedule {
-		waits[i] = wait.String()
-	}
-	t.field("id", w.ID)
-	t.field("company", w.Company)
-	t.field("url", w.URL)
-	t.field("events", strings.Join(w.EventTypes, " "))
-	t.field("description", w.Description)
-	t.field("state", webhookState(w))
-	t.field("schedule", strings.Join(waits, " "))
-	t.field("timeout", w.Timeout)
-	t.field("created", w.CreatedAt)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,9 @@ type workFlags struct {
 
 	SecretKey   string        `env:"POSTHORN_SECRET_KEY" help:"Key that seals secrets and what travels: 64 hex digits or base64 of 32 bytes, the same for all that work together. Without it an engine uses DIR/secret.key." placeholder:"KEY" secret:""` //nolint:lll // a tag
 	Dev         bool          `env:"POSTHORN_DEV" help:"Development: private targets may be called, CORS is open, logs are text."`
-	AllowTarget []string      `env:"POSTHORN_ALLOW_TARGET" help:"Private target that may be called: a network, address or name, with or without port. Repeatable." placeholder:"TARGET"` //nolint:lll // a tag
+	AllowTarget []string      `env:"POSTHORN_ALLOW_TARGET" help:"Private target that may be called: a network, address or name, with or without port. Repeatable." placeholder:"TARGET"`                                              //nolint:lll // a tag
+	Proxy       string        `env:"POSTHORN_PROXY" help:"Forward proxy for the calls: http or https, user and password before an @. Without it HTTPS_PROXY and HTTP_PROXY say; NO_PROXY names exceptions." placeholder:"URL" url:""` //nolint:lll // a tag
+	CAFile      string        `name:"ca-file" env:"POSTHORN_CA_FILE" help:"PEM file of authorities that are trusted beside the system's." placeholder:"FILE" type:"path"`                                                             //nolint:lll // a tag
 	Grace       time.Duration `default:"15s" env:"POSTHORN_GRACE" help:"How long attempts under way may take to finish after SIGTERM."`
 	LogFormat   string        `default:"auto" enum:"auto,text,json" env:"POSTHORN_LOG_FORMAT" help:"Form of the logs on stderr: ${enum}; auto is json, and text with --dev."` //nolint:lll // a tag
 }
@@ -44,9 +47,36 @@ func (c *workFlags) secretKey() (key posthorn.Key, ok bool, err error) {
 	return key, true, nil
 }
 
-func (c *workFlags) targets() (restycaller.Targets, error) {
-	targets, err := restycaller.ParseTargets(c.AllowTarget)
-	return targets, exitWith(exitUsage, err)
+// calling reads what calls are made with.
+func (c *workFlags) calling() (o restycaller.Options, err error) {
+	o.AllowPrivate = c.Dev
+	if o.Allow, err = restycaller.ParseTargets(c.AllowTarget); err != nil {
+		return o, exitWith(exitUsage, err)
+	}
+	if o.Proxy, err = restycaller.ParseProxy(c.Proxy); err != nil {
+		return o, exitWith(exitUsage, err)
+	}
+	o.RootCAs, err = c.authorities()
+	return o, err
+}
+
+// authorities are those of the system and of the CA file, nil for the system's alone.
+func (c *workFlags) authorities() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil //nolint:nilnil // as in tls.Config
+	}
+	text, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, refuse("CA file is refused: %w; correct --ca-file", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without any still trusts the file's
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, refuse("CA file %s is refused: it holds no certificate in PEM form (BEGIN CERTIFICATE); correct --ca-file", c.CAFile)
+	}
+	return pool, nil
 }
 
 func (c *workFlags) logger(w io.Writer) *slog.Logger {

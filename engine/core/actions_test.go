@@ -16,6 +16,24 @@ func (w *world) decide(a action) (Decision, any, error) {
 		return answered(EnableWebhook(w.state, w.now, webhook.company, webhook.id))
 	case "disable":
 		return answered(DisableWebhook(w.state, w.now, webhook.company, webhook.id))
+	case "pause":
+		return answered(PauseWebhook(w.state, w.now, webhook.company, webhook.id))
+	case "resume":
+		return answered(ResumeWebhook(w.state, w.now, webhook.company, webhook.id))
+	case "rotate":
+		seal := func() []byte { return []byte("sealed") }
+		return answered(RotateSecret(w.state, w, w.now, webhook.company, webhook.id, time.Duration(a.Kind%3)*time.Hour, seal))
+	case "test":
+		return answered(TestWebhook(w.state, w, w.now, webhook.company, webhook.id))
+	case "expire":
+		return w.decideExpire(call)
+	case "breaker":
+		if a.Kind < 5 {
+			d, err := OpenBreaker(w.state, w.now, webhook.company, webhook.id, "probe", a.Wait)
+			return d, nil, err
+		}
+		d, err := CloseBreaker(w.state, webhook.company, webhook.id)
+		return d, nil, err
 	case "delete":
 		d, err := DeleteWebhook(w.state, webhook.company, webhook.id)
 		return d, nil, err
@@ -70,11 +88,27 @@ func (w *world) decideSettings(a action, webhook named) (Decision, any, error) {
 		// Waits of a nanosecond let attempts of one batch follow at one time.
 		Schedule: pick([][]Duration{{1, 1, 1}, {Duration(5 * time.Second), Duration(time.Hour)}, {}, nil}, a.Kind),
 	}
+	if a.Kind == 0 {
+		in.EventTypes = []string{"*", "call.failed"}
+	}
+	in.Sequential, in.MaxAge = new(a.Kind%2 == 1), new(pick([]Duration{0, Duration(time.Second), Duration(time.Hour)}, a.Kind))
+	in.Filter = pick([]*string{nil, new(""), new("differs"), new("broken"), new("matches")}, a.Kind)
+	in.Headers = pick([]map[string]string{nil, {}, {"X-Key": "v", "X-Team": "books"}}, a.Kind)
 	if a.Verb == "register" {
 		return w.register(in)
 	}
 	in.Company, in.ID = webhook.company, webhook.id
 	return w.update(in)
+}
+
+// decideExpire ends a call by age, if it has one.
+func (w *world) decideExpire(call named) (Decision, any, error) {
+	row, err := w.state.call(call.company, call.id)
+	if err != nil || row.ExpiresAt == nil {
+		return Decision{}, nil, err
+	}
+	d, err := ExpireCalls(w.state, w.now, []Expiry{row.expiry()})
+	return d, nil, err
 }
 
 func (w *world) decideEdit(a action, c named) (Decision, any, error) {
@@ -125,6 +159,6 @@ func (w *world) decideJudge(a action, call named) (Decision, any, error) {
 	if a.Kind > 7 {
 		o.Response = []byte(a.Text)
 	}
-	d, err := Judge(w.state, w, w.now, o, float64(a.Kind)/10)
+	d, err := Judge(w.state, w, w.now, o, float64(a.Kind)/10, DefaultDisableAfter)
 	return d, nil, err
 }

@@ -88,7 +88,7 @@ func (d *desk) register() (w Webhook) {
 		d.b.Fatal(err)
 	}
 	d.commit(func(*State) (decision Decision, err error) {
-		decision, w, err = RegisterWebhook(d, d.now, checked, nil, func(string) []byte { return []byte("sealed") })
+		decision, w, err = RegisterWebhook(d, d.now, checked, nil, func(string) Sealed { return Sealed{Secret: []byte("sealed")} })
 		return decision, err
 	})
 	return w
@@ -98,7 +98,7 @@ func (d *desk) register() (w Webhook) {
 // the bytes that each puts into the log and the rows.
 func BenchmarkCall(b *testing.B) {
 	d := newDesk(b)
-	webhooks := []Webhook{d.register()}
+	routing := Routing{Webhooks: []Webhook{d.register()}}
 	profile, err := benchCandidate().Check()
 	if err != nil {
 		b.Fatal(err)
@@ -110,7 +110,7 @@ func BenchmarkCall(b *testing.B) {
 	for b.Loop() {
 		var call string
 		accept, accepted = d.commit(func(*State) (Decision, error) {
-			decision, _, _, err := CreateCandidate(d, d.now, profile, webhooks)
+			decision, _, _, err := CreateCandidate(d, d.now, profile, routing)
 			for _, e := range decision.Events {
 				if requested, ok := e.(CallRequested); ok {
 					call = requested.Call
@@ -122,7 +122,7 @@ func BenchmarkCall(b *testing.B) {
 			return Judge(s, d, d.now, Outcome{
 				Company: profile.Company, Call: call, Attempt: 1, Lease: 1, Epoch: 1, StartedAt: d.now, TookMS: 3,
 				Class: ports.ClassOK, Status: 200,
-			}, 0)
+			}, 0, DefaultDisableAfter)
 		})
 		clear(d.rows)
 		maps.Copy(d.rows, first)
@@ -177,12 +177,12 @@ func BenchmarkBody(b *testing.B) {
 // BenchmarkRead reads what BenchmarkCall wrote: the entry, as followers and a rebuild do, and the call's row, as a page of the history does.
 func BenchmarkRead(b *testing.B) {
 	d := newDesk(b)
-	webhooks := []Webhook{d.register()}
+	routing := Routing{Webhooks: []Webhook{d.register()}}
 	profile, err := benchCandidate().Check()
 	if err != nil {
 		b.Fatal(err)
 	}
-	decision, _, _, err := CreateCandidate(d, d.now, profile, webhooks)
+	decision, _, _, err := CreateCandidate(d, d.now, profile, routing)
 	if err != nil {
 		b.Fatal(err)
 	}

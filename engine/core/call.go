@@ -38,6 +38,8 @@ const (
 	WebhookIsOff     Reason = "webhook disabled" // when the message came, or while the call waited
 	WebhookIsDeleted Reason = "webhook deleted"
 	CancelledByHand  Reason = "cancelled by hand"
+	TooOld           Reason = "too old"       // the webhook's maxAge
+	FilterFailed     Reason = "filter failed" // it could not be judged, or not within its bounds
 )
 
 // A Call is one message for one webhook, until it ends. What is not stored under the numbers of its tags, callRow stores.
@@ -64,6 +66,8 @@ type Call struct {
 	CreatedAt time.Time  `json:"createdAt" cbor:"-"`
 	UpdatedAt time.Time  `json:"updatedAt" cbor:"-"`
 	EndedAt   *time.Time `json:"endedAt,omitempty" cbor:"-"`
+	// ExpiresAt is when the call ends if it has not succeeded by then; nil for none.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty" cbor:"-"`
 	// RetryOf is the call that this one repeats by hand.
 	RetryOf string `json:"retryOf,omitempty" cbor:"37,keyasint,omitempty"`
 }
@@ -78,10 +82,14 @@ type callRow struct {
 	Seqs    []uint64 `cbor:"18,keyasint"`
 	Tries   []try    `cbor:"19,keyasint,omitempty"`
 	HasData bool     `cbor:"32,keyasint,omitempty"`
+	Expires Stamp    `cbor:"76,keyasint,omitempty"`
+	Place   Stamp    `cbor:"79,keyasint,omitempty"` // of an ordered call: when it was requested
+	Once    bool     `cbor:"78,keyasint,omitempty"`
 }
 
 func (c *callRow) pack() {
 	c.Created, c.Updated, c.Next, c.Ended = StampOf(c.CreatedAt), StampOf(c.UpdatedAt), stampOf(c.NextAt), stampOf(c.EndedAt)
+	c.Expires = stampOf(c.ExpiresAt)
 }
 
 func (c *callRow) unpack(parts []string) bool {
@@ -90,6 +98,7 @@ func (c *callRow) unpack(parts []string) bool {
 	}
 	c.Company, c.ID = parts[0], parts[1]
 	c.CreatedAt, c.UpdatedAt, c.NextAt, c.EndedAt = c.Created.Time(), c.Updated.Time(), c.Next.Pointer(), c.Ended.Pointer()
+	c.ExpiresAt = c.Expires.Pointer()
 	return true
 }
 
@@ -104,7 +113,12 @@ func (c *callRow) tried(t try) bool { return slices.Contains(c.Tries, t) }
 
 // due names the call's row in its webhook's queue.
 func (c *callRow) due() Due {
-	return Due{Webhook: c.Webhook, At: *c.NextAt, Seq: c.Seqs[0], Company: c.Company, Call: c.ID}
+	return Due{Webhook: c.Webhook, At: *c.NextAt, Place: c.Place.Time(), Seq: c.Seqs[0], Company: c.Company, Call: c.ID}
+}
+
+// expiry names the row of its end by age.
+func (c *callRow) expiry() Expiry {
+	return Expiry{At: *c.ExpiresAt, Seq: c.Seqs[0], Company: c.Company, Call: c.ID}
 }
 
 func (c *callRow) message() MessageRef {

@@ -161,10 +161,10 @@ func (f profile) checkSize(p *problems) {
 }
 
 // CreateCandidate stores a new candidate and plans the calls that tell of it.
-func CreateCandidate(in Inputs, now time.Time, p CandidateProfile, webhooks []Webhook) (Decision, Candidate, Message, error) {
+func CreateCandidate(in Inputs, now time.Time, p CandidateProfile, r Routing) (Decision, Candidate, Message, error) {
 	id := in.ID(PrefixCandidate)
 	c := candidateChange{company: p.Company, id: id, version: 1, createdAt: now, eventType: TypeCandidateCreated, fields: p.fields}
-	return c.decide(in, now, webhooks, func(v ResourceVersion) Event { return CandidateCreated{v} })
+	return c.decide(in, now, r, func(v ResourceVersion) Event { return CandidateCreated{v} })
 }
 
 // A candidateChange is what all candidate commands come down to: a new version and a message that tells of it.
@@ -177,7 +177,7 @@ type candidateChange struct {
 	data        json.RawMessage
 }
 
-func (c candidateChange) decide(in Inputs, now time.Time, webhooks []Webhook, event func(ResourceVersion) Event) (
+func (c candidateChange) decide(in Inputs, now time.Time, r Routing, event func(ResourceVersion) Event) (
 	Decision, Candidate, Message, error,
 ) {
 	body := resourceBody(CandidateType, c.id, c.fields, c.createdAt)
@@ -186,7 +186,10 @@ func (c candidateChange) decide(in Inputs, now time.Time, webhooks []Webhook, ev
 	digest := d.keep(in, ResourceKey(ref), body)
 	d.tell(event(ResourceVersion{ResourceRef: ref, Company: c.company, Digest: digest}))
 	m := MessageRef{Message: in.ID(PrefixMessage), Company: c.company, EventType: c.eventType, Resource: &ref}
-	message := d.publish(in, now, m, c.data, webhooks)
+	message, err := d.publish(in, now, m, c.data, body, r)
+	if err != nil {
+		return Decision{}, Candidate{}, Message{}, err
+	}
 	return d, Candidate{ID: c.id, Company: c.company, Version: c.version, Profile: body, CreatedAt: c.createdAt, UpdatedAt: now}, message, nil
 }
 
@@ -277,7 +280,7 @@ func CurrentCandidate(s *State, company, id string) (ResourceVersion, error) {
 }
 
 // Decide makes the next version from the current one's body, which the engine reads from the vault.
-func (e CandidateEdit) Decide(s *State, in Inputs, now time.Time, current []byte, webhooks []Webhook) (Decision, Candidate, Message, error) {
+func (e CandidateEdit) Decide(s *State, in Inputs, now time.Time, current []byte, r Routing) (Decision, Candidate, Message, error) {
 	row, err := s.resource(e.company, CandidateType, e.id)
 	if err != nil {
 		return Decision{}, Candidate{}, Message{}, err
@@ -299,7 +302,7 @@ func (e CandidateEdit) Decide(s *State, in Inputs, now time.Time, current []byte
 	c := candidateChange{
 		company: e.company, id: e.id, version: row.Version + 1, createdAt: row.CreatedAt.Time(), eventType: e.eventType, fields: fields, data: data,
 	}
-	return c.decide(in, now, webhooks, e.event)
+	return c.decide(in, now, r, e.event)
 }
 
 func withField(old profile, name string, value any) profile {

@@ -54,6 +54,13 @@ func kinds() []kind {
 		kindOf[JobEnded](16),
 		kindOf[KeyUsed](17),
 		kindOf[KeysExpired](18),
+		// 19 to 23 are the candidate's
+		kindOf[WebhookHeadersSet](24),
+		kindOf[WebhookSecretRotated](25),
+		kindOf[WebhookPaused](26),
+		kindOf[WebhookResumed](27),
+		kindOf[BreakerOpened](28),
+		kindOf[BreakerClosed](29),
 	}, candidateKinds()...)
 }
 

@@ -28,17 +28,27 @@ func RetryCall(s *State, in Inputs, now time.Time, company, id string) (Decision
 		return Decision{}, Call{}, conflict("webhook %s of call %s is disabled (%s); enable it first", w.ID, Show(id), w.DisabledReason)
 	}
 	m := old.message()
-	e := CallRequested{MessageRef: m, Call: in.ID(PrefixCall), Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(now), RetryOf: id}
+	e := requested(in, now, now, m, w.Webhook)
+	e.RetryOf = id
+	e.testing(old.Once)
 	d := Decision{Events: []Event{e}}
-	call := Call{
-		ID: e.Call, Company: company, Webhook: w.ID, Message: m.Message, EventType: m.EventType, Resource: m.Resource, URL: w.URL,
-		State: Pending, NextAt: &now, CreatedAt: now, UpdatedAt: now, RetryOf: id,
-	}
+	call := e.begun(now)
 	if m.Resource != nil && m.Resource.Version == 0 {
 		d.tell(CallFailed{CallEnded{Call: e.Call, Company: company, Reason: ResourceMissing}})
 		call.State, call.Reason, call.NextAt, call.EndedAt = Failed, ResourceMissing, nil, &now
 	}
 	return d, call, nil
+}
+
+// testing makes a call that is tried once, and is no part of what is told in order.
+func (e *CallRequested) testing(test bool) { e.Once, e.Ordered = test, e.Ordered && !test }
+
+// begun is the call as its request leaves it.
+func (e CallRequested) begun(now time.Time) Call {
+	return Call{
+		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource, URL: e.URL,
+		State: Pending, NextAt: &now, CreatedAt: e.CreatedAt.Time(), UpdatedAt: now, RetryOf: e.RetryOf, ExpiresAt: e.ExpiresAt.Pointer(),
+	}
 }
 
 // CancelCall ends an open call by hand. An attempt under way is not stopped; if it succeeds the call has succeeded.
@@ -62,4 +72,44 @@ func FailCall(s *State, company, id string, reason Reason) (Decision, error) {
 		return Decision{}, err
 	}
 	return Decision{Events: []Event{CallFailed{CallEnded{Call: id, Company: company, Reason: reason}}}}, nil
+}
+
+// ExpireCalls ends those of the named calls that are still open although their time is over.
+func ExpireCalls(s *State, now time.Time, expired []Expiry) (Decision, error) {
+	var d Decision
+	for _, x := range expired {
+		row, err := load[callRow](s, CallKey(x.Company, x.Call))
+		if err != nil {
+			return Decision{}, err
+		}
+		if row != nil && row.State.Open() && !x.At.After(now) {
+			d.tell(CallFailed{CallEnded{Call: x.Call, Company: x.Company, Reason: TooOld}})
+		}
+	}
+	return d, nil
+}
+
+// TypeTest is the event type of a test call.
+const TypeTest = "webhook.test"
+
+// TestWebhook makes one call of one attempt to a webhook, whatever event types it asked for. A webhook that is not called at the moment is
+// a conflict, for the test would show nothing.
+func TestWebhook(s *State, in Inputs, now time.Time, company, id string) (Decision, Call, error) {
+	w, err := s.webhook(company, id)
+	switch {
+	case err != nil:
+		return Decision{}, Call{}, err
+	case !w.Enabled:
+		return Decision{}, Call{}, conflict("webhook %s is disabled (%s) and not called; enable it first", id, w.DisabledReason)
+	case w.Paused:
+		return Decision{}, Call{}, conflict("webhook %s is paused and not called; resume it first", id)
+	}
+	m := MessageRef{Message: in.ID(PrefixMessage), Company: company, EventType: TypeTest, HasData: true}
+	var d Decision
+	data := object("webhook", id, "note", "a test call, made by hand")
+	d.tell(MessagePublished{MessageRef: m, DataDigest: d.keep(in, DataKey(m.Message), data)})
+	e := requested(in, now, now, m, w.Webhook)
+	e.testing(true)
+	d.tell(e)
+	return d, e.begun(now), nil
 }

@@ -1,31 +1,62 @@
 package core
 
 import (
+	"cmp"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 )
 
-// NewWebhook asks for a webhook. Company, URL and EventTypes are required.
+// NewWebhook asks for a webhook. Company, URL and EventTypes are required; of the rest, what is zero takes the default. Settings says what the
+// fields mean.
 type NewWebhook struct {
 	Company string
 	URL     string
 	// EventTypes are names (invoice.paid), prefixes (invoice.*) or * for all; 1 to 64 of them.
-	EventTypes  []string
+	EventTypes []string
+	// Filter is a condition in CEL on the message's content; at most 1,024 bytes.
+	Filter string
+	// Headers are sent with every attempt; at most 16, 4 KiB. They are kept sealed, and sensitive ones shown masked.
+	Headers     map[string]string
 	Description string
+	Metadata    map[string]string
 	// Schedule holds the waits between attempts; nil takes the default, an empty one means a single attempt.
 	Schedule []time.Duration
-	// Timeout bounds one attempt; 0 takes the default.
+	// Timeout bounds one attempt: 1 s to 1 min.
 	Timeout time.Duration
+	// MaxAge ends a call that has not succeeded by then: 1 s to 30 days.
+	MaxAge time.Duration
+	// InFlight is the most attempts under way at once: 1 to 64.
+	InFlight int
+	// Rate is the most attempts a second: 0.01 to 10,000.
+	Rate float64
+	// Sequential calls wait until the one before has ended.
+	Sequential bool
+	// Secret is the key of the signatures, whsec_ and base64 of 24 to 64 bytes; empty for a random one.
+	Secret string
 	// Seed asks for the seed route's rule: one webhook for a company and event type, the seed's schedule, no jitter.
 	Seed bool
 	// IdempotencyKey makes the command safe to repeat for 24 hours; empty for none.
 	IdempotencyKey string
 }
 
-// A Policy is what a webhook gets that does not ask for its own.
+// A Policy is what a webhook gets that does not ask for its own. Zero fields of MaxAge, InFlight and Rate set no limit.
 type Policy struct {
 	Schedule []time.Duration
 	Timeout  time.Duration
+	MaxAge   time.Duration
+	InFlight int
+	Rate     float64
+}
+
+// Check validates the policy as that of a webhook would be.
+func (p Policy) Check() error {
+	var faults problems
+	checkPolicy(&faults, Settings{
+		Schedule: durations(p.Schedule), Timeout: Duration(p.Timeout), MaxAge: Duration(p.MaxAge), InFlight: p.InFlight, Rate: p.Rate,
+	})
+	return faults.err()
 }
 
 // DefaultPolicy is the schedule of the Standard Webhooks specification (section "Deliverability and reliability"), over three days,
@@ -42,21 +73,27 @@ func SeedSchedule() []time.Duration { return []time.Duration{time.Minute, 2 * ti
 
 // Check validates the webhook and fills in what is not given from def. It needs no state.
 func (n NewWebhook) Check(def Policy) (Webhook, error) {
+	if n.Seed {
+		def.Schedule, def.MaxAge = SeedSchedule(), 0 // three attempts are its contract
+	}
 	schedule := n.Schedule
-	switch {
-	case schedule == nil && n.Seed:
-		schedule = SeedSchedule()
-	case schedule == nil:
+	if schedule == nil {
 		schedule = def.Schedule
 	}
 	w := Webhook{
-		Company: n.Company, URL: n.URL, EventTypes: slices.Clone(n.EventTypes), Description: n.Description, Enabled: true,
-		Schedule: durations(schedule), Timeout: Duration(orElse(n.Timeout, def.Timeout)), Seed: n.Seed,
+		Company: n.Company, Enabled: true, Seed: n.Seed, Headers: maskHeaders(n.Headers),
+		Settings: Settings{
+			URL: n.URL, EventTypes: slices.Clone(n.EventTypes), Filter: n.Filter, Description: n.Description, Metadata: maps.Clone(n.Metadata),
+			Schedule: durations(schedule), Timeout: Duration(cmp.Or(n.Timeout, def.Timeout)), MaxAge: Duration(cmp.Or(n.MaxAge, def.MaxAge)),
+			InFlight: cmp.Or(n.InFlight, def.InFlight), Rate: cmp.Or(n.Rate, def.Rate), Sequential: n.Sequential,
+		},
 	}
 	var p problems
 	checkCompany(&p, n.Company)
 	checkIdempotencyKey(&p, n.IdempotencyKey)
-	checkWebhook(&p, w)
+	checkSettings(&p, w.Settings)
+	checkHeaders(&p, n.Headers)
+	checkSecret(&p, n.Secret)
 	return w, p.err()
 }
 
@@ -68,46 +105,64 @@ func durations(in []time.Duration) []Duration {
 	return out
 }
 
-func orElse(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
-}
+// Sealed is what is stored of a new webhook's secrets: closed under the engine's key, bound to the webhook's id. Headers is nil for none.
+type Sealed struct{ Secret, Headers []byte }
 
-// RegisterWebhook begins a webhook. seal closes its secret under the engine's key, bound to the webhook's id; only the sealed form is
-// stored.
-func RegisterWebhook(in Inputs, now time.Time, w Webhook, existing []Webhook, seal func(id string) []byte) (Decision, Webhook, error) {
-	if w.Seed {
-		for _, other := range existing {
-			if other.Seed && slices.Equal(other.EventTypes, w.EventTypes) {
-				return Decision{}, Webhook{}, conflict("company %s has webhook %s for %v already; delete that one first",
-					Show(w.Company), other.ID, w.EventTypes)
-			}
-		}
+// RegisterWebhook begins a webhook. Only the sealed form of its secret and of its headers is stored.
+func RegisterWebhook(in Inputs, now time.Time, w Webhook, existing []Webhook, seal func(id string) Sealed) (Decision, Webhook, error) {
+	if err := errors.Join(onlySeed(w, existing), fewListen(w, existing)); err != nil {
+		return Decision{}, Webhook{}, err
 	}
 	w.ID, w.CreatedAt, w.UpdatedAt = in.ID(PrefixWebhook), now, now
 	var d Decision
-	digest := d.keep(in, SecretKey(w.ID), seal(w.ID))
-	d.tell(WebhookRegistered{
-		Webhook: w.ID, Company: w.Company, URL: w.URL, EventTypes: w.EventTypes, Description: w.Description,
-		Schedule: w.Schedule, Timeout: w.Timeout, Seed: w.Seed, SecretDigest: digest,
-	})
+	sealed := seal(w.ID)
+	digest := d.keep(in, SecretKey(w.ID), sealed.Secret)
+	d.tell(WebhookRegistered{Webhook: w.ID, Company: w.Company, Settings: w.Settings, Seed: w.Seed, SecretDigest: digest})
+	if sealed.Headers != nil {
+		d.setHeaders(in, w, sealed.Headers)
+	}
 	return d, w, nil
 }
 
-// A WebhookEdit changes settings; a nil field stays as it is.
+// onlySeed holds the seed route's rule: one webhook for a company and event type.
+func onlySeed(w Webhook, others []Webhook) error {
+	for _, other := range others {
+		if w.Seed && other.Seed && other.ID != w.ID && slices.Equal(other.EventTypes, w.EventTypes) {
+			return conflict("company %s has webhook %s for %v already; delete that one first", Show(w.Company), other.ID, w.EventTypes)
+		}
+	}
+	return nil
+}
+
+// setHeaders tells which headers a webhook has from now on; sealed is nil for none.
+func (d *Decision) setHeaders(in Inputs, w Webhook, sealed []byte) {
+	e := WebhookHeadersSet{Webhook: w.ID, Company: w.Company, Headers: w.Headers}
+	if sealed != nil {
+		e.Digest = d.keepBy(in, sealed, func(digest string) []byte { return HeadersKey(w.ID, digest) })
+	}
+	d.tell(e)
+}
+
+// A WebhookEdit changes settings; a nil field stays as it is. Headers and Metadata are replaced as a whole, an empty one removes all.
 type WebhookEdit struct {
 	Company, ID string
 	URL         *string
 	EventTypes  []string
+	Filter      *string
+	Headers     map[string]string
 	Description *string
+	Metadata    map[string]string
 	Schedule    []time.Duration
 	Timeout     *time.Duration
+	MaxAge      *time.Duration
+	InFlight    *int
+	Rate        *float64
+	Sequential  *bool
 }
 
-// UpdateWebhook decides the edit. The new schedule and timeout hold for decisions from now on; times already decided stay.
-func UpdateWebhook(s *State, now time.Time, e WebhookEdit, others []Webhook) (Decision, Webhook, error) {
+// UpdateWebhook decides the edit. The new settings hold for decisions from now on; what has been decided stays: the times of next attempts,
+// the age and the order of calls that were requested before. seal closes the headers.
+func UpdateWebhook(s *State, in Inputs, now time.Time, e WebhookEdit, others []Webhook, seal func() []byte) (Decision, Webhook, error) {
 	row, err := s.webhook(e.Company, e.ID)
 	if err != nil {
 		return Decision{}, Webhook{}, err
@@ -115,36 +170,54 @@ func UpdateWebhook(s *State, now time.Time, e WebhookEdit, others []Webhook) (De
 	w := row.Webhook
 	e.apply(&w)
 	var p problems
-	checkWebhook(&p, w)
+	checkSettings(&p, w.Settings)
+	checkHeaders(&p, e.Headers)
 	if err := p.err(); err != nil {
 		return Decision{}, Webhook{}, err
 	}
-	for _, other := range others {
-		if w.Seed && other.Seed && other.ID != w.ID && slices.Equal(other.EventTypes, w.EventTypes) {
-			return Decision{}, Webhook{}, conflict("webhook %s has %v already; delete that one first", other.ID, w.EventTypes)
-		}
+	if err := errors.Join(onlySeed(w, others), fewListen(w, others)); err != nil {
+		return Decision{}, Webhook{}, err
 	}
 	w.UpdatedAt = now
-	return Decision{Events: []Event{WebhookUpdated{
-		Webhook: w.ID, Company: w.Company, URL: w.URL, EventTypes: w.EventTypes, Description: w.Description, Schedule: w.Schedule, Timeout: w.Timeout,
-	}}}, w, nil
+	var d Decision
+	d.tell(WebhookUpdated{Webhook: w.ID, Company: w.Company, Settings: w.Settings})
+	if e.Headers != nil {
+		var sealed []byte
+		if len(e.Headers) > 0 {
+			sealed = seal()
+		}
+		d.setHeaders(in, w, sealed)
+	}
+	return d, w, nil
 }
 
 func (e WebhookEdit) apply(w *Webhook) {
-	if e.URL != nil {
-		w.URL = *e.URL
-	}
+	put(&w.URL, e.URL)
+	put(&w.Filter, e.Filter)
+	put(&w.Description, e.Description)
+	put(&w.Timeout, (*Duration)(e.Timeout))
+	put(&w.MaxAge, (*Duration)(e.MaxAge))
+	put(&w.InFlight, e.InFlight)
+	put(&w.Rate, e.Rate)
+	put(&w.Sequential, e.Sequential)
 	if e.EventTypes != nil {
 		w.EventTypes = slices.Clone(e.EventTypes)
-	}
-	if e.Description != nil {
-		w.Description = *e.Description
 	}
 	if e.Schedule != nil {
 		w.Schedule = durations(e.Schedule)
 	}
-	if e.Timeout != nil {
-		w.Timeout = Duration(*e.Timeout)
+	if e.Metadata != nil {
+		w.Metadata = maps.Clone(e.Metadata)
+	}
+	if e.Headers != nil {
+		w.Headers = maskHeaders(e.Headers)
+	}
+}
+
+// put sets a field to the value that was given, if one was.
+func put[T any](field, given *T) {
+	if given != nil {
+		*field = *given
 	}
 }
 
@@ -167,7 +240,7 @@ func DisableWebhook(s *State, now time.Time, company, id string) (Decision, Webh
 		return Decision{}, webhookOf(row), err
 	}
 	w := row.Webhook
-	w.Enabled, w.DisabledReason, w.UpdatedAt = false, DisabledByHand, now
+	w.Enabled, w.DisabledReason, w.UpdatedAt, w.Breaker, w.Failing = false, DisabledByHand, now, nil, nil
 	return Decision{Events: []Event{WebhookDisabled{Webhook: id, Company: company, Reason: DisabledByHand}}}, w, nil
 }
 
@@ -176,6 +249,51 @@ const (
 	DisabledByHand = "disabled by hand"
 	DisabledByGone = "the receiver answered 410 Gone"
 )
+
+// disabledByFailing is the reason of a webhook without a success for too long.
+func disabledByFailing(after time.Duration) string {
+	return "no success in " + Duration(after).String() + " of attempts"
+}
+
+// PauseWebhook makes its calls wait. Pausing a paused one changes nothing.
+func PauseWebhook(s *State, now time.Time, company, id string) (Decision, Webhook, error) {
+	return setPaused(s, now, company, id, true, WebhookPaused{Webhook: id, Company: company})
+}
+
+// ResumeWebhook lets them go on. Resuming one that is not paused changes nothing.
+func ResumeWebhook(s *State, now time.Time, company, id string) (Decision, Webhook, error) {
+	return setPaused(s, now, company, id, false, WebhookResumed{Webhook: id, Company: company})
+}
+
+func setPaused(s *State, now time.Time, company, id string, paused bool, e Event) (Decision, Webhook, error) {
+	row, err := s.webhook(company, id)
+	if err != nil || row.Paused == paused {
+		return Decision{}, webhookOf(row), err
+	}
+	w := row.Webhook
+	w.Paused, w.UpdatedAt = paused, now
+	return Decision{Events: []Event{e}}, w, nil
+}
+
+// OpenBreaker holds a webhook's calls back for a time. A webhook that is not called anyway needs none.
+func OpenBreaker(s *State, now time.Time, company, id, reason string, wait time.Duration) (Decision, error) {
+	row, err := load[webhookRow](s, WebhookKey(company, id))
+	if err != nil || row == nil || row.Deleted || !row.Enabled {
+		return Decision{}, err
+	}
+	return Decision{Events: []Event{BreakerOpened{
+		Webhook: id, Company: company, Reason: reason, Until: StampOf(roundUp(now.Add(wait))), Again: row.Breaker != nil,
+	}}}, nil
+}
+
+// CloseBreaker lets them go on. A closed one changes nothing.
+func CloseBreaker(s *State, company, id string) (Decision, error) {
+	row, err := load[webhookRow](s, WebhookKey(company, id))
+	if err != nil || row == nil || row.Deleted || row.Breaker == nil {
+		return Decision{}, err
+	}
+	return Decision{Events: []Event{BreakerClosed{Webhook: id, Company: company}}}, nil
+}
 
 // DeleteWebhook ends it; calls that wait are cancelled.
 func DeleteWebhook(s *State, company, id string) (Decision, error) {

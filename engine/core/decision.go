@@ -6,6 +6,8 @@ import "posthorn/ports"
 type Decision struct {
 	Events []Event
 	Vault  []ports.Pair
+
+	planned int // calls, of all messages that it tells
 }
 
 // Inputs are what a decision needs and must not make itself. All ids of one decision carry the same time, so that an id leads
@@ -35,8 +37,13 @@ func (d *Decision) tell(events ...Event) {
 
 // keep puts data into the vault and returns its digest.
 func (d *Decision) keep(in Inputs, k, data []byte) string {
+	return d.keepBy(in, data, func(string) []byte { return k })
+}
+
+// keepBy puts data into the vault under a key that its digest is part of, and returns the digest.
+func (d *Decision) keepBy(in Inputs, data []byte, k func(digest string) []byte) string {
 	value, digest := NewVaultItem(in.Salt(), data)
-	d.Vault = append(d.Vault, ports.Pair{Key: k, Value: value})
+	d.Vault = append(d.Vault, ports.Pair{Key: k(digest), Value: value})
 	return digest
 }
 

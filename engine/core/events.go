@@ -27,26 +27,62 @@ type EngineStarted struct {
 
 // WebhookRegistered begins a webhook. Seed marks the one that the seed's route allows for a company and event type.
 type WebhookRegistered struct {
-	Webhook      string     `json:"webhook" cbor:"4,keyasint,omitempty"`
-	Company      string     `json:"company" cbor:"1,keyasint,omitempty"`
-	URL          string     `json:"url" cbor:"11,keyasint,omitempty"`
-	EventTypes   []string   `json:"eventTypes" cbor:"39,keyasint"`
-	Description  string     `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
-	Schedule     []Duration `json:"schedule" cbor:"41,keyasint"`
-	Timeout      Duration   `json:"timeout" cbor:"42,keyasint,omitempty"`
-	Seed         bool       `json:"seed,omitempty" cbor:"43,keyasint,omitempty"`
-	SecretDigest string     `json:"secretDigest" cbor:"44,keyasint,omitempty"`
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Settings
+	Seed         bool   `json:"seed,omitempty" cbor:"43,keyasint,omitempty"`
+	SecretDigest string `json:"secretDigest" cbor:"44,keyasint,omitempty"`
 }
 
 // WebhookUpdated holds all settings as they are from now on.
 type WebhookUpdated struct {
-	Webhook     string     `json:"webhook" cbor:"4,keyasint,omitempty"`
-	Company     string     `json:"company" cbor:"1,keyasint,omitempty"`
-	URL         string     `json:"url" cbor:"11,keyasint,omitempty"`
-	EventTypes  []string   `json:"eventTypes" cbor:"39,keyasint"`
-	Description string     `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
-	Schedule    []Duration `json:"schedule" cbor:"41,keyasint"`
-	Timeout     Duration   `json:"timeout" cbor:"42,keyasint,omitempty"`
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Settings
+}
+
+// WebhookHeadersSet says which headers its attempts carry from now on; none removes them all. The vault has the values of those that are
+// masked.
+type WebhookHeadersSet struct {
+	Webhook string            `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string            `json:"company" cbor:"1,keyasint,omitempty"`
+	Headers map[string]string `json:"headers,omitempty" cbor:"65,keyasint,omitempty"`
+	Digest  string            `json:"digest,omitempty" cbor:"10,keyasint,omitempty"`
+}
+
+// WebhookSecretRotated puts a new secret in force. The one before signs too until OldUntil; the zero time lets it sign no more.
+type WebhookSecretRotated struct {
+	Webhook      string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company      string `json:"company" cbor:"1,keyasint,omitempty"`
+	SecretDigest string `json:"secretDigest" cbor:"44,keyasint,omitempty"`
+	OldUntil     Stamp  `json:"oldUntil,omitzero" cbor:"82,keyasint,omitempty"`
+}
+
+// WebhookPaused makes its calls wait.
+type WebhookPaused struct {
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+}
+
+// WebhookResumed lets them go on.
+type WebhookResumed struct {
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+}
+
+// BreakerOpened holds the calls of a webhook back until a time: too many attempts failed or, Again, the probe did.
+type BreakerOpened struct {
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
+	Reason  string `json:"reason" cbor:"31,keyasint,omitempty"`
+	Until   Stamp  `json:"until" cbor:"70,keyasint,omitempty"`
+	Again   bool   `json:"again,omitempty" cbor:"81,keyasint,omitempty"`
+}
+
+// BreakerClosed lets them go on: the probe succeeded.
+type BreakerClosed struct {
+	Webhook string `json:"webhook" cbor:"4,keyasint,omitempty"`
+	Company string `json:"company" cbor:"1,keyasint,omitempty"`
 }
 
 // WebhookEnabled lets new messages reach the webhook again.
@@ -89,13 +125,16 @@ type MessageUnmatched struct {
 	Company string `json:"company" cbor:"1,keyasint,omitempty"`
 }
 
-// CallsPlanned holds the matched webhooks whose calls follow in later commits; they are never matched again.
+// CallsPlanned holds the matched webhooks whose calls follow in later commits; they are never matched again. With a Reason the calls are
+// skipped for it.
 type CallsPlanned struct {
 	MessageRef
 	Webhooks []string `json:"webhooks" cbor:"38,keyasint"`
+	Reason   Reason   `json:"reason,omitempty" cbor:"31,keyasint,omitempty"`
 }
 
-// CallRequested begins a call, due at once. CreatedAt is the message's time, which the receiver sees as triggeredAt.
+// CallRequested begins a call, due at once. CreatedAt is the message's time, which the receiver sees as triggeredAt. ExpiresAt is when it
+// ends unless it has succeeded; Ordered calls of a webhook are made one after the other; a call that is Once is not tried again.
 type CallRequested struct {
 	MessageRef
 	Call      string `json:"call" cbor:"3,keyasint,omitempty"`
@@ -103,9 +142,13 @@ type CallRequested struct {
 	URL       string `json:"url" cbor:"11,keyasint,omitempty"`
 	CreatedAt Stamp  `json:"createdAt" cbor:"12,keyasint,omitempty"`
 	RetryOf   string `json:"retryOf,omitempty" cbor:"37,keyasint,omitempty"`
+	ExpiresAt Stamp  `json:"expiresAt,omitzero" cbor:"76,keyasint,omitempty"`
+	Ordered   bool   `json:"ordered,omitempty" cbor:"77,keyasint,omitempty"`
+	Once      bool   `json:"once,omitempty" cbor:"78,keyasint,omitempty"`
 }
 
-// CallAttempted records one attempt and what came of it, whatever the call's state. NextAt is the decision when to try again.
+// CallAttempted records one attempt and what came of it, whatever the call's state. NextAt is the decision when to try again. Failing is
+// what is noted of the webhook from now on, nil where nothing is; Recovered ends its failing.
 type CallAttempted struct {
 	Call      string      `json:"call" cbor:"3,keyasint,omitempty"`
 	Company   string      `json:"company" cbor:"1,keyasint,omitempty"`
@@ -119,6 +162,8 @@ type CallAttempted struct {
 	Error     string      `json:"error,omitempty" cbor:"29,keyasint,omitempty"`
 	Response  *Response   `json:"response,omitempty" cbor:"34,keyasint,omitempty"`
 	NextAt    Stamp       `json:"nextAt,omitempty" cbor:"14,keyasint,omitempty"`
+	Failing   *Failing    `json:"failing,omitempty" cbor:"68,keyasint,omitempty"`
+	Recovered bool        `json:"recovered,omitempty" cbor:"83,keyasint,omitempty"`
 }
 
 // Response names the kept part of a response body in the vault.
@@ -173,21 +218,27 @@ type UsedKey struct {
 	Key     string `json:"key" cbor:"54,keyasint,omitempty"`
 }
 
-func (EngineStarted) event()     {}
-func (WebhookRegistered) event() {}
-func (WebhookUpdated) event()    {}
-func (WebhookEnabled) event()    {}
-func (WebhookDisabled) event()   {}
-func (WebhookDeleted) event()    {}
-func (MessagePublished) event()  {}
-func (MessageUnmatched) event()  {}
-func (CallsPlanned) event()      {}
-func (CallRequested) event()     {}
-func (CallAttempted) event()     {}
-func (CallSucceeded) event()     {}
-func (CallFailed) event()        {}
-func (CallSkipped) event()       {}
-func (CallCancelled) event()     {}
-func (JobEnded) event()          {}
-func (KeyUsed) event()           {}
-func (KeysExpired) event()       {}
+func (EngineStarted) event()        {}
+func (WebhookRegistered) event()    {}
+func (WebhookUpdated) event()       {}
+func (WebhookEnabled) event()       {}
+func (WebhookHeadersSet) event()    {}
+func (WebhookSecretRotated) event() {}
+func (WebhookPaused) event()        {}
+func (WebhookResumed) event()       {}
+func (BreakerOpened) event()        {}
+func (BreakerClosed) event()        {}
+func (WebhookDisabled) event()      {}
+func (WebhookDeleted) event()       {}
+func (MessagePublished) event()     {}
+func (MessageUnmatched) event()     {}
+func (CallsPlanned) event()         {}
+func (CallRequested) event()        {}
+func (CallAttempted) event()        {}
+func (CallSucceeded) event()        {}
+func (CallFailed) event()           {}
+func (CallSkipped) event()          {}
+func (CallCancelled) event()        {}
+func (JobEnded) event()             {}
+func (KeyUsed) event()              {}
+func (KeysExpired) event()          {}

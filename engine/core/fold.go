@@ -21,7 +21,8 @@ func (s *State) fold(r Recorded) error {
 	switch e := r.Event.(type) {
 	case EngineStarted:
 		return set(s, EngineKey(), func(row *engineRow) { row.Engine, row.Epoch = e.Engine, e.Epoch })
-	case WebhookRegistered, WebhookUpdated, WebhookEnabled, WebhookDisabled, WebhookDeleted:
+	case WebhookRegistered, WebhookUpdated, WebhookEnabled, WebhookDisabled, WebhookDeleted,
+		WebhookHeadersSet, WebhookSecretRotated, WebhookPaused, WebhookResumed, BreakerOpened, BreakerClosed:
 		return s.foldWebhook(r)
 	case versioned:
 		return s.foldResource(r.At, e)
@@ -66,50 +67,32 @@ func set[T any](s *State, k []byte, update func(*T)) error {
 	return err
 }
 
-func (s *State) foldWebhook(r Recorded) error {
-	at := r.At
-	switch e := r.Event.(type) {
-	case WebhookRegistered:
-		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
-			*row = webhookRow{SecretDigest: e.SecretDigest, Webhook: Webhook{
-				ID: e.Webhook, Company: e.Company, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description, Enabled: true,
-				Schedule: e.Schedule, Timeout: e.Timeout, Seed: e.Seed, CreatedAt: at, UpdatedAt: at,
-			}}
-		})
-	case WebhookUpdated:
-		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
-			row.URL, row.EventTypes, row.Description = e.URL, e.EventTypes, e.Description
-			row.Schedule, row.Timeout, row.UpdatedAt = e.Schedule, e.Timeout, at
-		})
-	case WebhookEnabled:
-		return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
-			row.Enabled, row.DisabledReason, row.UpdatedAt = true, "", at
-		})
-	case WebhookDisabled:
-		if err := set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
-			row.Enabled, row.DisabledReason, row.UpdatedAt = false, e.Reason, at
-		}); err != nil {
-			return err
-		}
-		return s.beginCancelJob(r.Seq, e.Company, e.Webhook, WebhookIsOff)
-	case WebhookDeleted:
-		if err := set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
-			row.Deleted, row.Enabled, row.UpdatedAt = true, false, at
-		}); err != nil {
-			return err
-		}
-		return s.beginCancelJob(r.Seq, e.Company, e.Webhook, WebhookIsDeleted)
-	}
-	return nil
-}
-
 func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) {
 	row := create[callRow](s, CallKey(e.Company, e.Call))
-	*row = callRow{HasData: e.HasData, Seqs: []uint64{seq}, Call: Call{
+	*row = callRow{HasData: e.HasData, Once: e.Once, Seqs: []uint64{seq}, Call: Call{
 		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource,
-		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt.Time(), UpdatedAt: at, RetryOf: e.RetryOf,
+		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt.Time(), UpdatedAt: at, RetryOf: e.RetryOf, ExpiresAt: e.ExpiresAt.Pointer(),
 	}}
-	s.putDue(row.due())
+	if e.Ordered {
+		row.Place = StampOf(at)
+	}
+	s.queue(row)
+}
+
+// queue notes an open call in its webhook's queue, and when it ends by age.
+func (s *State) queue(row *callRow) {
+	s.mark(row.due())
+	if row.ExpiresAt != nil {
+		s.mark(row.expiry())
+	}
+}
+
+// unqueue takes it out again.
+func (s *State) unqueue(row *callRow) {
+	s.unmark(row.due())
+	if row.ExpiresAt != nil {
+		s.unmark(row.expiry())
+	}
 }
 
 func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
@@ -118,15 +101,18 @@ func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
 		return err
 	}
 	row.Tries = append(row.Tries, try{Attempt: e.Attempt, Lease: e.Lease, Epoch: e.Epoch})
+	if err := s.foldHealth(row.Company, row.Webhook, at, e); err != nil {
+		return err
+	}
 	if e.Attempt <= row.AttemptCount && e.Class != ports.ClassOK {
 		return nil // a late repetition of an attempt that has decided already
 	}
 	row.AttemptCount = max(row.AttemptCount, e.Attempt)
 	row.LastStatus, row.LastClass, row.LastError = e.Status, e.Class, e.Error
 	if e.NextAt != 0 && row.State.Open() {
-		s.removeDue(row.due())
+		s.unmark(row.due())
 		row.NextAt = e.NextAt.Pointer()
-		s.putDue(row.due())
+		s.mark(row.due())
 	}
 	return nil
 }
@@ -137,7 +123,7 @@ func (s *State) foldEnded(r Recorded, e CallEnded, state CallState) error {
 		return err
 	}
 	if row.State.Open() {
-		s.removeDue(row.due())
+		s.unqueue(row)
 	}
 	at := r.At
 	row.State, row.Reason, row.NextAt, row.EndedAt = state, e.Reason, nil, &at

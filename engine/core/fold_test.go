@@ -34,6 +34,7 @@ func actions() *rapid.Generator[[]action] {
 		"register", "register", "update", "enable", "disable", "delete", "create-candidate", "edit-candidate", "delete-candidate",
 		"publish", "publish", "publish", "publish-resource", "plan", "judge", "judge", "judge", "judge", "judge", "retry", "cancel",
 		"fail", "job", "job", "use-key", "expire-keys", "start-engine",
+		"pause", "resume", "rotate", "test", "expire", "breaker",
 	}
 	text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 8), func(b []byte) string { return string(b) }))
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
@@ -120,15 +121,19 @@ func (w *world) rebuild(size int) map[string][]byte {
 	return fresh.rows
 }
 
-// checkCalls: an open call has exactly one due row and an ended one has none; an ended call changes only to succeeded. states holds
+// checkCalls: an open call has exactly one due row, and an expiry row if it has an age; an ended one has none; an ended call changes only to succeeded. states holds
 // what the calls were before.
 func (w *world) checkCalls(states map[named]CallState) {
 	w.t.Helper()
-	due := map[named]int{}
+	due, ages := map[named]int{}, map[named]int{}
 	for k, v := range w.rows {
 		if strings.HasPrefix(k, "r\x00due\x00") {
 			d := w.parseDue([]byte(k), v)
 			due[named{d.Company, d.Call}]++
+		}
+		if from, to := ExpiryRange(time.Time{}); within([]byte(k), from, to) {
+			x := w.parseExpiry([]byte(k), v)
+			ages[named{x.Company, x.Call}]++
 		}
 	}
 	for _, n := range w.calls {
@@ -139,6 +144,9 @@ func (w *world) checkCalls(states map[named]CallState) {
 		want := 0
 		if c.State.Open() {
 			want = 1
+		}
+		if ages[n] != 0 && (c.ExpiresAt == nil || !c.State.Open()) || ages[n] != 1 && c.ExpiresAt != nil && c.State.Open() {
+			w.t.Fatalf("call %s is %s, expires at %v, and has %d expiry rows", c.ID, c.State, c.ExpiresAt, ages[n])
 		}
 		ends := c.EndedAt != nil && c.NextAt == nil
 		if !slices.Contains(CallStates(), c.State) || due[n] != want || ends == c.State.Open() {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -78,8 +79,8 @@ func (v *vocabulary) walk(in string, s reflect.Type) {
 // meaning is a field's name in answers, or in Go where no answer shows it.
 func meaning(f reflect.StructField, inner reflect.Type) field {
 	means := field{string(unicode.ToLower(rune(f.Name[0]))) + f.Name[1:], inner == reflect.TypeFor[Stamp]()}
-	if json, _, _ := strings.Cut(f.Tag.Get("json"), ","); json != "" {
-		means.name = json
+	if shown, _, _ := strings.Cut(f.Tag.Get("json"), ","); shown != "" && shown != "-" {
+		means.name = shown
 	} else if means.time && f.Name != "At" && !strings.HasSuffix(f.Name, "At") {
 		means.name += "At" // a stamp beside the public time that it stands for
 	}
@@ -121,6 +122,10 @@ func write(out *strings.Builder, meanings map[uint64]field, value any) {
 	separator := ""
 	switch value := value.(type) {
 	case map[any]any:
+		if texts, ok := pairs(value); ok {
+			out.WriteString(texts)
+			return
+		}
 		numbers := make([]uint64, 0, len(value))
 		for k := range value {
 			n, _ := k.(uint64)
@@ -151,6 +156,20 @@ func write(out *strings.Builder, meanings map[uint64]field, value any) {
 	default:
 		fmt.Fprint(out, value)
 	}
+}
+
+// pairs writes what a company named itself, its metadata and headers; ok is false for fields, which have numbers.
+func pairs(value map[any]any) (text string, ok bool) {
+	texts := map[string]any{}
+	for k, v := range value {
+		name, isText := k.(string)
+		if !isText {
+			return "", false
+		}
+		texts[name] = v
+	}
+	out, err := json.Marshal(texts)
+	return string(out), err == nil && len(texts) > 0
 }
 
 // TestSameRowsSameBytes: a row that was read is written as it was.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"posthorn/ports"
 )
 
 // TestGolden runs testdata/*.txtar. A file is a story: an optional section "given", then pairs of "when" and "then". A line of
@@ -176,7 +178,7 @@ func (w *world) came(d Decision, answer any) []string {
 	}
 	puts, deletes := w.flush()
 	for _, p := range puts {
-		out = append(out, fmt.Sprintf("put %s %s", showKey(string(p.Key)), readable(p.Value)))
+		out = append(out, fmt.Sprintf("put %s %s", showKey(string(p.Key)), w.showValue(p)))
 	}
 	for _, k := range deletes {
 		out = append(out, "delete "+showKey(string(k)))
@@ -185,6 +187,16 @@ func (w *world) came(d Decision, answer any) []string {
 		return []string{"nothing"}
 	}
 	return out
+}
+
+// showValue writes a row; of an ordered due row, when the next attempt may begin.
+func (w *world) showValue(p ports.Pair) string {
+	if isDue(p.Key) {
+		if due := w.parseDue(p.Key, p.Value); due.Ordered() {
+			return fmt.Sprintf("%s|%s|%s", due.Company, due.Call, FormatTime(due.At))
+		}
+	}
+	return readable(p.Value)
 }
 
 func (w *world) json(value any) string {

@@ -94,9 +94,16 @@ func TestWants(t *testing.T) {
 		{"x y invoice.*", "invoice.paid", true},
 		{"x y", "invoice.paid", false},
 		{"", "invoice.paid", false},
+		{"*", TypeCallFailed, false}, // what the engine announces has to be asked for
+		{"*", TypeWebhookDisabled, false},
+		{"* call.failed", TypeCallFailed, true},
+		{"call.*", TypeCallFailed, true},
+		{"webhook.*", TypeCallFailed, false},
+		{"webhook.*", TypeWebhookFailing, true},
+		{"webhook.*", TypeWebhookDisabled, true},
 	}
 	for _, r := range rows {
-		if got := (Webhook{EventTypes: strings.Fields(r.patterns)}).Wants(r.eventType); got != r.want {
+		if got := (Settings{EventTypes: strings.Fields(r.patterns)}).Wants(r.eventType); got != r.want {
 			t.Errorf("webhook with %q wants %s: %v, want %v", r.patterns, r.eventType, got, r.want)
 		}
 	}
@@ -111,7 +118,7 @@ func TestCompaniesAndKeys(t *testing.T) {
 	accepts(t, "job", func(p *problems, v string) { checkWord(p, "job", v) }, []string{"a", "é b", long(maxState)},
 		[]string{"", "a\nb", "\xff", long(maxState + 1)})
 	accepts(t, "description", func(p *problems, v string) {
-		checkWebhook(p, Webhook{URL: "https://a.example/", EventTypes: []string{"*"}, Timeout: Duration(time.Second), Description: v})
+		checkSettings(p, Settings{URL: "https://a.example/", EventTypes: []string{"*"}, Timeout: Duration(time.Second), Description: v})
 	}, []string{"", "books & more", long(maxDescription)}, []string{"a\nb", "\xff", long(maxDescription + 1)})
 	accepts(t, "resource", func(p *problems, v string) { checkResource(p, "candidate", v) }, []string{"cand_1", long(maxResource)},
 		[]string{"", "a\x00b", "\xff", long(maxResource + 1)})
@@ -137,7 +144,9 @@ func TestPolicies(t *testing.T) {
 		{nil, 0, 1},
 	}
 	for _, r := range rows {
-		if got := faults(func(p *problems) { checkPolicy(p, durations(r.waits), Duration(r.timeout)) }); len(got) != r.want {
+		if got := faults(func(p *problems) {
+			checkPolicy(p, Settings{Schedule: durations(r.waits), Timeout: Duration(r.timeout)})
+		}); len(got) != r.want {
 			t.Errorf("schedule %v and timeout %v have the faults %v, want %d", r.waits, r.timeout, got, r.want)
 		}
 	}

@@ -26,6 +26,7 @@ type PlanJob struct {
 	MessageRef
 	CreatedAt Stamp    `cbor:"12,keyasint,omitempty"`
 	Webhooks  []string `cbor:"38,keyasint"`
+	Reason    Reason   `cbor:"31,keyasint,omitempty"` // why the calls are skipped, empty for calls to make
 }
 
 // A CancelJob names the calls of a webhook that were requested before event Before.
@@ -45,7 +46,7 @@ func (s *State) foldPlan(seq uint64, at time.Time, e CallsPlanned) error {
 		name := JobName(seq, part)
 		chunk := e.Webhooks[part*StepCalls : min(len(e.Webhooks), (part+1)*StepCalls)]
 		if err := set(s, JobKey(name), func(j *Job) {
-			*j = Job{Name: name, Plan: &PlanJob{MessageRef: e.MessageRef, CreatedAt: StampOf(at), Webhooks: chunk}}
+			*j = Job{Name: name, Plan: &PlanJob{MessageRef: e.MessageRef, CreatedAt: StampOf(at), Webhooks: chunk, Reason: e.Reason}}
 		}); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (s *State) beginCancelJob(seq uint64, company, webhook string, reason Reaso
 
 // ContinuePlan requests the calls of one chunk and ends the job. The webhooks were matched when the message was accepted; one that
 // has been deleted or disabled since gets a call that says so.
-func ContinuePlan(s *State, in Inputs, name string) (Decision, error) {
+func ContinuePlan(s *State, in Inputs, now time.Time, name string) (Decision, error) {
 	job, err := load[Job](s, JobKey(name))
 	if err != nil || job == nil || job.Plan == nil {
 		return Decision{}, err
@@ -76,19 +77,26 @@ func ContinuePlan(s *State, in Inputs, name string) (Decision, error) {
 		if row == nil {
 			return Decision{}, damaged("plan names webhook", id)
 		}
-		if row.Deleted {
-			call := in.ID(PrefixCall)
-			m := job.Plan.MessageRef
-			d.tell(
-				CallRequested{MessageRef: m, Call: call, Webhook: id, URL: row.URL, CreatedAt: job.Plan.CreatedAt},
-				CallCancelled{CallEnded{Call: call, Company: m.Company, Reason: WebhookIsDeleted}},
-			)
-			continue
-		}
-		d.request(in, job.Plan.CreatedAt.Time(), job.Plan.MessageRef, row.Webhook)
+		d.continuePlan(in, now, job.Plan, row)
 	}
 	d.tell(JobEnded{Job: name})
 	return d, nil
+}
+
+func (d *Decision) continuePlan(in Inputs, now time.Time, plan *PlanJob, row *webhookRow) {
+	m, createdAt := plan.MessageRef, plan.CreatedAt.Time()
+	switch {
+	case row.Deleted:
+		call := in.ID(PrefixCall)
+		d.tell(
+			CallRequested{MessageRef: m, Call: call, Webhook: row.ID, URL: row.URL, CreatedAt: plan.CreatedAt},
+			CallCancelled{CallEnded{Call: call, Company: m.Company, Reason: WebhookIsDeleted}},
+		)
+	case plan.Reason != "":
+		d.skip(in, createdAt, m, row.Webhook, plan.Reason)
+	default:
+		d.request(in, createdAt, now, m, row.Webhook)
+	}
 }
 
 // CancelCalls ends those of the named calls that are still open, and the job with the last of them.

@@ -45,7 +45,7 @@ func TestJobsOfTheOtherKind(t *testing.T) {
 		delete {"company":"42","id":"wh_1"}`)
 	plan, cancel := w.jobs[0], w.jobs[1]
 	for _, name := range []string{cancel, "unknown"} {
-		if d, err := ContinuePlan(w.state, w, name); err != nil || len(d.Events) > 0 {
+		if d, err := ContinuePlan(w.state, w, w.now, name); err != nil || len(d.Events) > 0 {
 			t.Errorf("continue the plan %s: %+v, %v; want nothing", name, d, err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestJobsOfTheOtherKind(t *testing.T) {
 		if row != nil {
 			w.rows[string(WebhookKey("42", "wh_1"))] = row
 		}
-		if d, err := ContinuePlan(w.newState(), w, plan); !errors.Is(err, ports.ErrDamaged) || len(d.Events) > 0 {
+		if d, err := ContinuePlan(w.newState(), w, w.now, plan); !errors.Is(err, ports.ErrDamaged) || len(d.Events) > 0 {
 			t.Errorf("a plan with a webhook that is %s: %+v, %v; want %v", what, d, err, ports.ErrDamaged)
 		}
 	}
@@ -84,7 +84,7 @@ func TestPlanIsCutIntoJobs(t *testing.T) {
 	}
 	for _, name := range w.jobs {
 		before := len(w.calls)
-		d, err := ContinuePlan(w.state, w, name)
+		d, err := ContinuePlan(w.state, w, w.now, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,5 +130,68 @@ func TestStateWebhook(t *testing.T) {
 	w.record(d)
 	if _, exists, err := w.state.Webhook("42", "wh_1"); exists || err != nil {
 		t.Errorf("after its deletion the webhook exists: %v, %v", exists, err)
+	}
+}
+
+// TestBrokenFiltersArePlannedLaterToo: of more webhooks than one decision plans, those whose filters are broken are skipped by jobs.
+func TestBrokenFiltersArePlannedLaterToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const webhooks = PlanChunk + StepCalls + 3
+	for i := range 2 * webhooks {
+		filter := []string{"broken", "matches"}[i%2]
+		d, _, err := w.command("register", []byte(`{"company":"42","url":"https://a.example/","eventTypes":["*"],"filter":"`+filter+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.record(d)
+	}
+	w.script(`publish {"company":"42","eventType":"x","data":1}`)
+	if len(w.calls) != PlanChunk {
+		t.Fatalf("acceptance made %d calls, want %d", len(w.calls), PlanChunk)
+	}
+	for _, name := range w.jobs {
+		d, err := ContinuePlan(w.state, w, w.now, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.record(d)
+		w.flush()
+	}
+	states := map[CallState]int{}
+	for _, n := range w.calls {
+		row, err := w.state.call(n.company, n.id)
+		if err != nil || (row.State == Skipped) != (row.Reason == FilterFailed) {
+			t.Fatalf("call %s is %s (%s), %v", n.id, row.State, row.Reason, err)
+		}
+		states[row.State]++
+	}
+	if states[Skipped] != webhooks || states[Pending] != webhooks {
+		t.Errorf("the calls are %v, want %d of each", states, webhooks)
+	}
+}
+
+// TestAnnouncementsOfOneDecisionAreBounded: a step that ends many calls tells of them all, and plans at most PlanChunk calls itself.
+func TestAnnouncementsOfOneDecisionAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.script(`register {"company":"42","url":"https://a.example/","eventTypes":["x"],"maxAge":"1h"}
+		repeat 16 register {"company":"42","url":"https://l.example/","eventTypes":["call.failed"]}
+		repeat 64 publish {"company":"42","eventType":"x","data":1}
+		wait 2h
+		expire {}`)
+	if got := len(w.calls); got != StepCalls+PlanChunk {
+		t.Errorf("one step made %d calls beside the %d, want %d", got-StepCalls, StepCalls, PlanChunk)
+	}
+	for _, name := range w.jobs {
+		d, err := ContinuePlan(w.state, w, w.now, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.record(d)
+		w.flush()
+	}
+	if got := len(w.calls); got != StepCalls+16*StepCalls {
+		t.Errorf("%d calls in all, want %d", got, StepCalls+16*StepCalls)
 	}
 }

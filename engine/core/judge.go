@@ -25,12 +25,13 @@ type Outcome struct {
 	Truncated  bool        `cbor:"13,keyasint"`
 }
 
-// Judge decides what an outcome means for its call. jitter is in [0, 1).
+// Judge decides what an outcome means for its call. jitter is in [0, 1). A webhook that has been seen failing for disableAfter without a
+// success is disabled; 0 disables none.
 //
 // Every outcome is recorded once by (call, attempt, lease, epoch), whatever the call's state. Only the first one for the current
 // attempt of an open call schedules or ends it. An ended call never changes, but for one thing: a late 2xx makes it
 // succeeded, for the receiver has taken it. An outcome for an unknown call is dropped: nothing here asked for it.
-func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64) (Decision, error) {
+func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64, disableAfter time.Duration) (Decision, error) {
 	call, err := load[callRow](s, CallKey(o.Company, o.Call))
 	if err != nil || call == nil {
 		return Decision{}, err
@@ -47,14 +48,28 @@ func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64) (Decis
 	attempted := d.attempted(in, o)
 	end, next := verdict(call, webhook, o, now, jitter)
 	attempted.NextAt = next
+	attempted.Failing, attempted.Recovered = webhook.health(o.Class, now)
 	d.tell(attempted)
 	if end != nil {
 		d.tell(end)
 	}
-	if end != nil && o.Status == statusGone && webhook != nil && webhook.Enabled && !webhook.Deleted {
-		d.tell(WebhookDisabled{Webhook: webhook.ID, Company: webhook.Company, Reason: DisabledByGone})
+	if reason := disables(webhook, o, end, now, disableAfter); reason != "" {
+		d.tell(WebhookDisabled{Webhook: webhook.ID, Company: webhook.Company, Reason: reason})
 	}
 	return d, nil
+}
+
+// disables tells why an outcome disables its webhook, if it does.
+func disables(w *webhookRow, o Outcome, end Event, now time.Time, after time.Duration) string {
+	switch {
+	case w == nil || w.Deleted || !w.Enabled:
+		return ""
+	case o.Status == statusGone && end != nil:
+		return DisabledByGone
+	case after > 0 && o.Class != ports.ClassOK && charged(o.Class) && w.Failing.seenBy(now) >= after:
+		return disabledByFailing(after)
+	}
+	return ""
 }
 
 // verdict is the table state x outcome: the event that ends the call, or when to try again, or neither.
@@ -83,10 +98,15 @@ func verdict(call *callRow, w *webhookRow, o Outcome, now time.Time, jitter floa
 		ended.Reason = TargetRefused
 		return CallFailed{ended}, 0
 	}
-	if at, ok := nextAttempt(w.Webhook, o.Attempt, o, now, jitter); ok {
+	at, ok := nextAttempt(w.Webhook, o.Attempt, o, now, jitter)
+	switch {
+	case !ok || call.Once:
+		ended.Reason = ScheduleUsedUp
+	case call.ExpiresAt != nil && !at.Before(*call.ExpiresAt):
+		ended.Reason = TooOld
+	default:
 		return nil, StampOf(at)
 	}
-	ended.Reason = ScheduleUsedUp
 	return CallFailed{ended}, 0
 }
 

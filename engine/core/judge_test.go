@@ -21,6 +21,10 @@ const (
 `
 	published = twoWaits + `publish {"company":"42","eventType":"x","data":1}
 `
+	published12 = `register {"company":"42","url":"https://a.example/","eventTypes":["*"],"schedule":["10s","5m"],"maxAge":"56m5s"}
+publish {"company":"42","eventType":"x","data":1}
+update {"company":"42","id":"wh_1","maxAge":"0s"}
+`
 	failedOnce = published + `judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"class":"status","status":500}
 `
 	failedTwice = failedOnce + `judge {"company":"42","call":"call_1","attempt":2,"lease":1,"epoch":1,"class":"status","status":500}
@@ -37,6 +41,9 @@ func scenes() []scene {
 		{"pending, webhook deleted", 1, published + `delete {"company":"42","id":"wh_1"}`},
 		{"pending, webhook disabled and enabled again", 1, published + "disable {\"company\":\"42\",\"id\":\"wh_1\"}\nenable {\"company\":\"42\",\"id\":\"wh_1\"}"},
 		{"pending, schedule shortened while it waited", 2, failedOnce + `update {"company":"42","id":"wh_1","schedule":[]}`},
+		{"pending, webhook paused", 1, published + `pause {"company":"42","id":"wh_1"}`},
+		{"pending, too old in 12s", 1, published12},
+		{"a test call", 1, twoWaits + `test {"company":"42","id":"wh_1"}`},
 		{"succeeded", 1, published + `judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"status":200}`},
 		{"failed", 3, failedTwice + `judge {"company":"42","call":"call_1","attempt":3,"lease":1,"epoch":1,"class":"timeout"}`},
 		{"skipped", 1, twoWaits + "disable {\"company\":\"42\",\"id\":\"wh_1\"}\npublish {\"company\":\"42\",\"eventType\":\"x\",\"data\":1}"},
@@ -73,6 +80,7 @@ func outcomes() []struct {
 		{"reset", Outcome{Class: ports.ClassReset}},
 		{"blocked", Outcome{Class: ports.ClassBlocked}},
 		{"internal", Outcome{Class: ports.ClassInternal}},
+		{"proxy", Outcome{Class: ports.ClassProxy}},
 	}
 }
 
@@ -140,7 +148,7 @@ func (w *world) verdict(o Outcome) string {
 	if o.Epoch == 0 {
 		o.Epoch = 1
 	}
-	d, err := Judge(w.state, w, w.now, o, 0)
+	d, err := Judge(w.state, w, w.now, o, 0, DefaultDisableAfter)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,10 +1,8 @@
 package core
 
 import (
-	"encoding/binary"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Every key of the store is drawn here. The first byte says what may be done with it: rows ('r') can be folded again from the
@@ -91,6 +89,14 @@ func leftPad(s string, width int) string { return strings.Repeat("0", max(0, wid
 // SecretKey is the vault item of a webhook's sealed secret.
 func SecretKey(webhook string) []byte { return key(vaultPrefix, "secret", webhook) }
 
+// RotatedSecretKey is the vault item of a sealed secret that a rotation brought.
+func RotatedSecretKey(webhook, digest string) []byte {
+	return key(vaultPrefix, "secret", webhook, digest)
+}
+
+// HeadersKey is the vault item of a webhook's sealed headers, as one event set them.
+func HeadersKey(webhook, digest string) []byte { return key(vaultPrefix, "headers", webhook, digest) }
+
 // ResourceKey is the vault item of one version of a resource, as it stands in a body.
 func ResourceKey(ref ResourceRef) []byte {
 	return key(vaultPrefix, "resource", ref.Type, ref.ID, strconv.Itoa(ref.Version))
@@ -102,63 +108,6 @@ func DataKey(message string) []byte { return key(vaultPrefix, "data", message) }
 // ResponseKey is the vault item of the response to one attempt, made under one lease.
 func ResponseKey(call string, attempt, lease int, epoch uint64) []byte {
 	return key(vaultPrefix, "response", call, strconv.Itoa(attempt), strconv.Itoa(lease), strconv.FormatUint(epoch, 10))
-}
-
-// A Due names an open call in its webhook's queue. The row's key holds webhook, time and seq, so that scanning one
-// webhook's rows gives its calls in the order in which they are due; there is no second index by time.
-type Due struct {
-	Webhook string
-	At      time.Time // when the next attempt may begin
-	Seq     uint64    // of the call's CallRequested
-	Company string
-	Call    string
-	// Fresh is the call as its commit left it, nil for a due row that was read. It is not part of the row.
-	Fresh *FreshCall
-}
-
-// A FreshCall saves reading a call's row, and what it tells, right after its commit.
-type FreshCall struct {
-	Call    Call
-	HasData bool
-	// Resource and Data are the parts of the body that the vault holds, as far as the call's commit put them there; nil where they have
-	// to be read. The calls of one message share them, and nobody changes them.
-	Resource, Data []byte
-}
-
-const dueTail = 1 + 8 + 8 // separator, milliseconds, seq
-
-// Key of the due row.
-func (d Due) Key() []byte {
-	var tail [dueTail - 1]byte
-	binary.BigEndian.PutUint64(tail[:8], uint64(max(0, d.At.UnixMilli()))) // none is before 1970
-	binary.BigEndian.PutUint64(tail[8:], d.Seq)
-	return key(rowPrefix, "due", d.Webhook, string(tail[:]))
-}
-
-func (d Due) value() []byte { return key(d.Company, d.Call) }
-
-// ParseDue reads a due row back.
-func ParseDue(k, value []byte) (Due, error) {
-	head := len(rowPrefix) + len("\x00due\x00")
-	company, call, ok := strings.Cut(string(value), "\x00")
-	if len(k) < head+dueTail || !ok {
-		return Due{}, damaged("due row", string(k))
-	}
-	tail := k[len(k)-16:]
-	return Due{
-		Webhook: string(k[head : len(k)-dueTail]),
-		At:      time.UnixMilli(int64(binary.BigEndian.Uint64(tail))).UTC(),
-		Seq:     binary.BigEndian.Uint64(tail[8:]),
-		Company: company, Call: call,
-	}, nil
-}
-
-// DueRange covers the due rows of one webhook, or of all for an empty name.
-func DueRange(webhook string) (from, to []byte) {
-	if webhook == "" {
-		return under(rowPrefix, "due")
-	}
-	return under(rowPrefix, "due", webhook)
 }
 
 func under(parts ...string) (from, to []byte) {

@@ -118,11 +118,68 @@ func TestDueKeys(t *testing.T) {
 	}
 }
 
+// TestOrderedDueKeys: an ordered call keeps its place in the queue, and its row says when the next attempt may begin.
+func TestOrderedDueKeys(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		moment := func(name string) time.Time { return time.UnixMilli(rapid.Int64Range(0, 1<<50).Draw(t, name)).UTC() }
+		d := Due{
+			Webhook: "wh_1", At: moment("at"), Place: moment("place"), Seq: rapid.Uint64().Draw(t, "seq"),
+			Company: companyNames().Draw(t, "company"), Call: "call_1",
+		}
+		if got, err := ParseDue(d.Key(), d.value()); err != nil || got != d {
+			t.Fatalf("%+v is read back as %+v, %v", d, got, err)
+		}
+		later := d
+		later.At = moment("later")
+		if !bytes.Equal(d.Key(), later.Key()) {
+			t.Fatal("the next attempt moves the call in its queue")
+		}
+		x := Expiry{At: d.At, Seq: d.Seq, Company: d.Company, Call: d.Call}
+		if got, err := ParseExpiry(x.Key(), x.value()); err != nil || got != x {
+			t.Fatalf("%+v is read back as %+v, %v", x, got, err)
+		}
+		if from, to := ExpiryRange(d.At); !within(x.Key(), from, to) {
+			t.Fatalf("%q is not in the range from its own time on", x.Key())
+		}
+		if from, to := ExpiryRange(d.At.Add(time.Millisecond)); within(x.Key(), from, to) {
+			t.Fatalf("%q is in the range from a later time on", x.Key())
+		}
+	})
+}
+
+// FuzzParseDue: rows from a damaged disk are refused or read, and what is read is written as it was.
+func FuzzParseDue(f *testing.F) {
+	ordered := Due{Webhook: "wh_1", At: time.UnixMilli(5), Place: time.UnixMilli(3), Seq: 7, Company: "42", Call: "call_1"}
+	for _, d := range []Due{ordered, {Webhook: "wh_1", At: time.UnixMilli(5), Seq: 7, Company: "42", Call: "call_1"}, {}} {
+		f.Add(d.Key(), d.value())
+	}
+	f.Add([]byte("r\x00due\x00"), []byte("42\x00call_1\x00short"))
+	f.Fuzz(func(t *testing.T, k, value []byte) {
+		d, err := ParseDue(k, value)
+		if err != nil {
+			if !errors.Is(err, ports.ErrDamaged) {
+				t.Errorf("%v, want %v", err, ports.ErrDamaged)
+			}
+			return
+		}
+		if again, err := ParseDue(d.Key(), d.value()); err != nil || again != d {
+			t.Errorf("%+v is read back as %+v, %v", d, again, err)
+		}
+	})
+}
+
 func TestParseRefusesDamage(t *testing.T) {
 	t.Parallel()
 	due := Due{Webhook: "", Seq: 1, Company: "42", Call: "call_1"}
 	if _, err := ParseDue(due.Key()[:len(due.Key())-1], due.value()); !errors.Is(err, ports.ErrDamaged) {
 		t.Errorf("a short due key: %v, want %v", err, ports.ErrDamaged)
+	}
+	if _, err := ParseDue(due.Key(), []byte("42\x00call_1\x00short")); !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("a due value whose time is cut: %v, want %v", err, ports.ErrDamaged)
+	}
+	if _, err := ParseExpiry(Expiry{}.Key()[1:], []byte("42\x00call_1")); !errors.Is(err, ports.ErrDamaged) {
+		t.Errorf("a short expiry key: %v, want %v", err, ports.ErrDamaged)
 	}
 	if _, err := ParseDue(due.Key(), []byte("42")); !errors.Is(err, ports.ErrDamaged) {
 		t.Errorf("a due value without a call: %v, want %v", err, ports.ErrDamaged)
@@ -153,8 +210,8 @@ func TestParsers(t *testing.T) {
 		create-candidate {"company":"42","email":"ada@example.com","firstName":"Ada","lastName":"L"}
 		KeyUsed {"company":"42","route":"r","key":"k"}`)
 	pair := func(k []byte) ports.Pair { return ports.Pair{Key: k, Value: w.rows[string(k)]} }
-	if got, digest, ok, err := ParseWebhook(pair(WebhookKey("42", "wh_1"))); err != nil || !ok || got.ID != "wh_1" || digest == "" {
-		t.Errorf("webhook is read as %+v, %q, %v, %v", got, digest, ok, err)
+	if got, sealed, ok, err := ParseWebhook(pair(WebhookKey("42", "wh_1"))); err != nil || !ok || got.ID != "wh_1" || sealed.Secrets[0].Digest == "" {
+		t.Errorf("webhook is read as %+v, %q, %v, %v", got, sealed, ok, err)
 	}
 	if got, created, updated, ok, err := ParseResource(pair(ResourceRowKey("42", "candidate", "cand_1"))); err != nil || !ok ||
 		got.Version != 1 || created.IsZero() || !created.Equal(updated) {
@@ -187,8 +244,8 @@ func TestParsers(t *testing.T) {
 func TestKeySpaces(t *testing.T) {
 	t.Parallel()
 	ref := ResourceRef{Type: "candidate", ID: "cand_1", Version: 1}
-	rows := [][]byte{EngineKey(), JobKey("j"), IdempotencyKey("42", "r", "k")}
-	vault := [][]byte{SecretKey("wh_1"), ResourceKey(ref), DataKey("msg_1"), ResponseKey("call_1", 1, 2, 3)}
+	rows := [][]byte{EngineKey(), JobKey("j"), IdempotencyKey("42", "r", "k"), Expiry{}.Key(), Due{}.Key()}
+	vault := [][]byte{SecretKey("wh_1"), RotatedSecretKey("wh_1", "d"), HeadersKey("wh_1", "d"), ResourceKey(ref), DataKey("msg_1"), ResponseKey("call_1", 1, 2, 3)}
 	rowFrom, rowTo := RowRange()
 	vaultFrom, vaultTo := VaultRange()
 	for _, k := range rows {

@@ -45,10 +45,13 @@ func parse[T any](pair ports.Pair) (T, error) {
 	return row, err
 }
 
-// ParseWebhook reads a webhook's row; ok is false for a deleted one.
-func ParseWebhook(pair ports.Pair) (w Webhook, secretDigest string, ok bool, err error) {
+// ParseWebhook reads a webhook's row, with where its secrets and its headers are in the vault; ok is false for a deleted one.
+func ParseWebhook(pair ports.Pair) (w Webhook, sealed SealedItems, ok bool, err error) {
 	row, err := parse[webhookRow](pair)
-	return row.Webhook, row.SecretDigest, err == nil && !row.Deleted, err
+	if err != nil {
+		return Webhook{}, SealedItems{}, false, err
+	}
+	return row.Webhook, row.sealed(), !row.Deleted, nil
 }
 
 // ParseCall reads a call's row, with the places of its events in the log.

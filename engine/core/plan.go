@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// PlanChunk is how many calls the commit that accepts a message plans at the most; a job plans the rest.
+// PlanChunk is how many calls one decision plans at the most; jobs plan the rest.
 const PlanChunk = 256
 
 // MaxData is the most bytes of a message's inline data: it leaves room in a body of 512 KiB for a resource of 256 KiB.
@@ -34,6 +34,9 @@ func (n NewMessage) Check() (NewMessage, error) {
 	checkIdempotencyKey(&p, n.IdempotencyKey)
 	if len(n.EventType) > maxEventType || !eventTypeForm.MatchString(n.EventType) {
 		p.add("eventType", "event type %s is refused; it is words joined by dots, at most %d bytes; change it", Show(n.EventType), maxEventType)
+	}
+	if Announced(n.EventType) || n.EventType == TypeTest {
+		p.add("eventType", "event type %s is refused; only Posthorn itself tells of that; use another name", Show(n.EventType))
 	}
 	if len(n.Data) == 0 && n.ResourceID == "" {
 		p.add("data", "neither data nor a resource was given; a message tells something; give one of them")
@@ -66,8 +69,8 @@ func checkResource(p *problems, kind, id string) {
 	}
 }
 
-// Publish accepts a message and plans its calls.
-func Publish(s *State, in Inputs, now time.Time, n NewMessage, webhooks []Webhook) (Decision, Message, error) {
+// Publish accepts a message and plans its calls. It returns an UnjudgedError when r lacks verdicts.
+func Publish(s *State, in Inputs, now time.Time, n NewMessage, r Routing) (Decision, Message, error) {
 	m := MessageRef{Message: in.ID(PrefixMessage), Company: n.Company, EventType: n.EventType, HasData: len(n.Data) > 0}
 	if n.ResourceID != "" {
 		ref := ResourceRef{Type: n.ResourceType, ID: n.ResourceID}
@@ -81,50 +84,75 @@ func Publish(s *State, in Inputs, now time.Time, n NewMessage, webhooks []Webhoo
 		m.Resource = &ref
 	}
 	var d Decision
-	message := d.publish(in, now, m, n.Data, webhooks)
-	return d, message, nil
+	message, err := d.publish(in, now, m, n.Data, nil, r)
+	return d, message, err
 }
 
-// publish tells of a message and plans its calls: this is the whole of routing, and it is part of acceptance.
-func (d *Decision) publish(in Inputs, now time.Time, m MessageRef, data json.RawMessage, webhooks []Webhook) Message {
+// publish tells of a message and plans its calls: this is the whole of routing, and it is part of acceptance. resource is the body of m's
+// resource where the same decision makes it.
+func (d *Decision) publish(in Inputs, now time.Time, m MessageRef, data, resource json.RawMessage, r Routing) (Message, error) {
+	matched, err := r.match(m, data, resource)
+	if err != nil {
+		return Message{}, err
+	}
 	published := MessagePublished{MessageRef: m}
 	if len(data) > 0 {
 		m.HasData = true
 		published = MessagePublished{MessageRef: m, DataDigest: d.keep(in, DataKey(m.Message), data)}
 	}
 	d.tell(published)
-	matched := 0
-	var later []string
-	for _, w := range webhooks {
-		if !w.Wants(m.EventType) {
-			continue
-		}
-		if matched++; matched <= PlanChunk {
-			d.request(in, now, m, w)
-		} else {
+	var later, brokenLater []string
+	for _, w := range matched {
+		switch {
+		case d.planned < PlanChunk && w.verdict == Broken:
+			d.skip(in, now, m, w.Webhook, FilterFailed)
+		case d.planned < PlanChunk:
+			d.request(in, now, now, m, w.Webhook)
+		case w.verdict == Broken:
+			brokenLater = append(brokenLater, w.ID)
+		default:
 			later = append(later, w.ID)
 		}
+		d.planned++
 	}
-	switch {
-	case matched == 0:
+	if len(matched) == 0 {
 		d.tell(MessageUnmatched{Message: m.Message, Company: m.Company})
-	case len(later) > 0:
+	}
+	if len(later) > 0 {
 		d.tell(CallsPlanned{MessageRef: m, Webhooks: later})
 	}
-	return Message{ID: m.Message, Company: m.Company, EventType: m.EventType, Resource: m.Resource, CreatedAt: now, Calls: matched}
+	if len(brokenLater) > 0 {
+		d.tell(CallsPlanned{MessageRef: m, Webhooks: brokenLater, Reason: FilterFailed})
+	}
+	return Message{ID: m.Message, Company: m.Company, EventType: m.EventType, Resource: m.Resource, CreatedAt: now, Calls: len(matched)}, nil
+}
+
+// requested begins a call. createdAt is the message's time, now that of the decision, which the call's age counts from.
+func requested(in Inputs, createdAt, now time.Time, m MessageRef, w Webhook) CallRequested {
+	e := CallRequested{
+		MessageRef: m, Call: in.ID(PrefixCall), Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(createdAt), Ordered: w.Sequential,
+	}
+	if w.MaxAge > 0 {
+		e.ExpiresAt = StampOf(roundUp(now.Add(time.Duration(w.MaxAge))))
+	}
+	return e
 }
 
 // request begins one call, and ends it at once where it cannot be made.
-func (d *Decision) request(in Inputs, createdAt time.Time, m MessageRef, w Webhook) {
-	call := in.ID(PrefixCall)
-	d.tell(CallRequested{MessageRef: m, Call: call, Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(createdAt)})
-	end := CallEnded{Call: call, Company: m.Company}
-	switch {
-	case !w.Enabled:
-		end.Reason = WebhookIsOff
-		d.tell(CallSkipped{end})
-	case m.Resource != nil && m.Resource.Version == 0:
-		end.Reason = ResourceMissing
-		d.tell(CallFailed{end})
+func (d *Decision) request(in Inputs, createdAt, now time.Time, m MessageRef, w Webhook) {
+	if !w.Enabled {
+		d.skip(in, createdAt, m, w, WebhookIsOff)
+		return
 	}
+	e := requested(in, createdAt, now, m, w)
+	d.tell(e)
+	if m.Resource != nil && m.Resource.Version == 0 {
+		d.tell(CallFailed{CallEnded{Call: e.Call, Company: m.Company, Reason: ResourceMissing}})
+	}
+}
+
+// skip begins a call and ends it, so that it can be seen that it was not made, and why.
+func (d *Decision) skip(in Inputs, createdAt time.Time, m MessageRef, w Webhook, reason Reason) {
+	e := CallRequested{MessageRef: m, Call: in.ID(PrefixCall), Webhook: w.ID, URL: w.URL, CreatedAt: StampOf(createdAt)}
+	d.tell(e, CallSkipped{CallEnded{Call: e.Call, Company: m.Company, Reason: reason}})
 }

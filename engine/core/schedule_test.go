@@ -66,7 +66,7 @@ func TestWaitBounds(t *testing.T) {
 			Status:     rapid.SampledFrom([]int{0, 200, 404, 429, 500, 503}).Draw(t, "status"),
 			RetryAfter: rapid.OneOf(rapid.StringMatching(`[0-9]{0,12}`), rapid.String()).Draw(t, "retryAfter"),
 		}
-		at, ok := nextAttempt(Webhook{Schedule: []Duration{Duration(scheduled)}}, 1, o, now, jitter)
+		at, ok := nextAttempt(Webhook{Settings: Settings{Schedule: []Duration{Duration(scheduled)}}}, 1, o, now, jitter)
 		if !ok {
 			t.Fatal("attempt 1 of a schedule with one wait has no next")
 		}
@@ -80,7 +80,7 @@ func TestWaitBounds(t *testing.T) {
 		if !at.Equal(at.Truncate(time.Millisecond)) {
 			t.Fatalf("%s is not in whole milliseconds", at)
 		}
-		if _, ok := nextAttempt(Webhook{Schedule: []Duration{Duration(scheduled)}}, 2, o, now, jitter); ok {
+		if _, ok := nextAttempt(Webhook{Settings: Settings{Schedule: []Duration{Duration(scheduled)}}}, 2, o, now, jitter); ok {
 			t.Fatal("attempt 2 of a schedule with one wait has a next")
 		}
 	})

@@ -25,7 +25,7 @@ import (
 // TestSignReference is the vector of the reference libraries of Standard Webhooks (webhook_test.go, TestWebhookSign).
 func TestSignReference(t *testing.T) {
 	t.Parallel()
-	got, err := Sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 999), []byte(`{"test": 2432232314}`))
+	got, err := Sign([]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 999), []byte(`{"test": 2432232314}`))
 	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; err != nil || got != want {
 		t.Errorf("signature is %s (%v), want %s", got, err, want)
 	}
@@ -40,7 +40,7 @@ func TestSignIsVerifiedByOthers(t *testing.T) {
 		id := rapid.StringMatching(`[a-zA-Z0-9_]{1,30}`).Draw(t, "id")
 		at := time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
 		body := rapid.SliceOf(rapid.Byte()).Draw(t, "body")
-		signature, err := Sign(secret, id, at, body)
+		signature, err := Sign([]string{secret}, id, at, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,15 +82,152 @@ func mustBase64(t *rapid.T, text string) []byte {
 
 func TestSignRefusesOtherSecrets(t *testing.T) {
 	t.Parallel()
-	for _, secret := range []string{"", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_not base64!", "whsk_MfKQ9r8G"} {
-		got, err := Sign(secret, "msg_1", time.Unix(0, 0), nil)
-		if err == nil || got != "" {
-			t.Errorf("Sign with secret %q = %q, %v; want an error", secret, got, err)
-			continue
+	const good = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, secret := range []string{"", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_not base64!", "whsk_MfKQ9r8G", "whsec_"} {
+		for _, secrets := range [][]string{{secret}, {good, secret}, {secret, good}} {
+			got, err := Sign(secrets, "msg_1", time.Unix(0, 0), nil)
+			if err == nil || got != "" {
+				t.Errorf("Sign with secrets %q = %q, %v; want an error", secrets, got, err)
+				continue
+			}
+			if want := "sign msg_1: the webhook's secret is not whsec_ and base64; rotate it"; err.Error() != want {
+				t.Errorf("the error is %q, want %q, which does not hold the secret", err, want)
+			}
 		}
-		if want := "sign msg_1: the webhook's secret is not whsec_ and base64; register the webhook anew"; err.Error() != want {
-			t.Errorf("the error is %q, want %q, which does not hold the secret", err, want)
+	}
+	if got, err := Sign(nil, "msg_1", time.Unix(0, 0), nil); err == nil || got != "" {
+		t.Errorf("Sign without a secret = %q, %v; want an error", got, err)
+	}
+}
+
+// TestSignWithSeveralSecrets: each signs, in their order, and who has only one of them is content.
+func TestSignWithSeveralSecrets(t *testing.T) {
+	t.Parallel()
+	at, body := time.Unix(1614265330, 0), []byte(`{"n":1}`)
+	secrets := []string{NewSecret([SecretBytes]byte{3}), NewSecret([SecretBytes]byte{2}), NewSecret([SecretBytes]byte{1})}
+	list, err := Sign(secrets, "msg_1", at, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{}
+	header.Set(HeaderID, "msg_1")
+	header.Set(HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
+	signatures := strings.Split(list, " ")
+	if len(signatures) != len(secrets) {
+		t.Fatalf("%d secrets signed %q", len(secrets), list)
+	}
+	for i, secret := range secrets {
+		holder, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			t.Fatal(err)
 		}
+		header.Set(HeaderSignature, list)
+		if err := holder.VerifyIgnoringTimestamp(body, header); err != nil {
+			t.Errorf("the holder of secret %d refuses %q: %v", i, list, err)
+		}
+		header.Set(HeaderSignature, signatures[i])
+		if err := holder.VerifyIgnoringTimestamp(body, header); err != nil {
+			t.Errorf("signature %d of %q is not that of secret %d: %v", i, list, i, err)
+		}
+	}
+	header.Set(HeaderSignature, list)
+	stranger, err := standardwebhooks.NewWebhook(NewSecret([SecretBytes]byte{4}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stranger.VerifyIgnoringTimestamp(body, header); err == nil {
+		t.Errorf("the holder of none of the secrets accepts %q", list)
+	}
+}
+
+func TestCheckSecret(t *testing.T) {
+	t.Parallel()
+	of := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb}, n)) }
+	const form = "what follows whsec_ is not standard base64 with its padding"
+	for name, c := range map[string]struct{ secret, why string }{
+		"ours":             {NewSecret([SecretBytes]byte{}), ""},
+		"least":            {of(24), ""},
+		"most":             {of(64), ""},
+		"one less":         {of(23), "it holds 23 bytes"},
+		"one more":         {of(65), "it holds 65 bytes"},
+		"nothing in it":    {"whsec_", "it holds 0 bytes"},
+		"empty":            {"", "it does not begin with whsec_"},
+		"no prefix":        {of(32)[6:], "it does not begin with whsec_"},
+		"capitals":         {"WHSEC_" + of(32)[6:], "it does not begin with whsec_"},
+		"asymmetric":       {"whsk_" + of(32)[6:], "it does not begin with whsec_"},
+		"space before":     {" " + of(32), "it does not begin with whsec_"},
+		"space behind":     {of(32) + " ", form},
+		"line end behind":  {of(32) + "\n", form},
+		"line end within":  {of(32)[:20] + "\r\n" + of(32)[20:], form},
+		"for URLs":         {strings.ReplaceAll(of(32), "+", "-"), form},
+		"without padding":  {strings.TrimRight(of(32), "="), form},
+		"more padding":     {of(32) + "=", form},
+		"odd last bits":    {"whsec_" + strings.Repeat("A", 42) + "B=", form},
+		"hexadecimal":      {"whsec_" + strings.Repeat("fb", 31), form},
+		"no base64 at all": {"whsec_correct horse battery staple!", form},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := CheckSecret(c.secret)
+			if c.why == "" {
+				if err != nil {
+					t.Errorf("%q is refused: %v", c.secret, err)
+				}
+				return
+			}
+			want := "the secret (not shown) is refused: " + c.why + "; give whsec_ and standard base64 of 24 to 64 random bytes"
+			if err == nil || err.Error() != want {
+				t.Errorf("%q: %v, want %s", c.secret, err, want)
+			}
+		})
+	}
+}
+
+// FuzzSecret: what CheckSecret takes the reference library of the standard reads as the same bytes, and Sign signs with it; no error holds the secret.
+func FuzzSecret(f *testing.F) {
+	for _, seed := range []string{
+		"", "whsec_", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\nw", "whsec_" + strings.Repeat("A", 42) + "B=",
+		NewSecret([SecretBytes]byte{1}), "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + strings.Repeat("A", 88), "whsec_not base64!",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, secret string) {
+		signature, signErr := Sign([]string{secret}, "msg_1", time.Unix(1, 0), nil)
+		checkErr := CheckSecret(secret)
+		for _, err := range []error{signErr, checkErr} {
+			if hidden := strings.TrimPrefix(secret, "whsec_"); err != nil && len(hidden) > 20 && strings.Contains(err.Error(), hidden) {
+				t.Errorf("the error for %q holds it: %v", secret, err)
+			}
+		}
+		if checkErr != nil {
+			return
+		}
+		raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(secret, "whsec_"))
+		if err != nil || len(raw) < 24 || len(raw) > 64 || strings.ContainsAny(secret, "\r\n") {
+			t.Errorf("%q was taken, of %d bytes (%v)", secret, len(raw), err)
+		}
+		reference, err := standardwebhooks.NewWebhookRaw(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := reference.Sign("msg_1", time.Unix(1, 0), nil); err != nil || signErr != nil || signature != want {
+			t.Errorf("signed %q (%v), want %q (%v)", signature, signErr, want, err)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	at, body := time.Unix(1614265330, 0), bytes.Repeat([]byte("x"), 409)
+	for n := 1; n <= 2; n++ {
+		secrets := []string{NewSecret([SecretBytes]byte{1}), NewSecret([SecretBytes]byte{2})}[:n]
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Sign(secrets, "msg_01KAR1QZ8M4E2T0F5X6B7C9D3G", at, body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -19,7 +19,7 @@ type State struct {
 // A cell is one row in the overlay.
 type cell struct {
 	key    []byte
-	row    any // a pointer to the row's struct, or a Due; nil when the row does not exist
+	row    any // a pointer to the row's struct, a Due or an Expiry; nil when the row does not exist
 	stored bool
 	dirty  bool
 }
@@ -103,14 +103,20 @@ func (s *State) remove(k []byte) {
 	c.row, c.dirty = nil, c.stored
 }
 
-func (s *State) putDue(d Due) {
-	// A call may come back to the key that is stored and leave it again in one batch: what is stored must not be forgotten.
-	k := d.Key()
-	before, ok := s.cells[string(k)]
-	s.put(cell{key: k, row: d, dirty: true, stored: ok && before.stored})
+// A marker is a row that says all in its key and a few bytes.
+type marker interface {
+	Key() []byte
+	value() []byte
 }
 
-func (s *State) removeDue(d Due) { s.remove(d.Key()) }
+func (s *State) mark(m marker) {
+	// A call may come back to the key that is stored and leave it again in one batch: what is stored must not be forgotten.
+	k := m.Key()
+	before, ok := s.cells[string(k)]
+	s.put(cell{key: k, row: m, dirty: true, stored: ok && before.stored})
+}
+
+func (s *State) unmark(m marker) { s.remove(m.Key()) }
 
 // Changes returns what differs from the store, in key order: the batch's puts and deletes.
 func (s *State) Changes() (puts []ports.Pair, deletes [][]byte, err error) {
@@ -131,8 +137,8 @@ func (s *State) Changes() (puts []ports.Pair, deletes [][]byte, err error) {
 }
 
 func (c *cell) value() ([]byte, error) {
-	if d, ok := c.row.(Due); ok {
-		return d.value(), nil
+	if m, ok := c.row.(marker); ok {
+		return m.value(), nil
 	}
 	return writeRow(c.row)
 }

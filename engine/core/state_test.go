@@ -20,7 +20,7 @@ func TestDueRowThatReturns(t *testing.T) {
 		}
 		d, err := Judge(w.state, w, w.now, Outcome{
 			Company: "42", Call: "call_1", Attempt: attempt, Lease: 1, Epoch: 1, Class: ports.ClassTimeout,
-		}, 0)
+		}, 0, DefaultDisableAfter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,11 +58,11 @@ func TestDamagedRows(t *testing.T) {
 			return err
 		}},
 		"judge, call": {CallKey("42", "call_1"), func(w *world) error {
-			_, err := Judge(w.state, w, w.now, Outcome{Company: "42", Call: "call_1", Attempt: 2}, 0)
+			_, err := Judge(w.state, w, w.now, Outcome{Company: "42", Call: "call_1", Attempt: 2}, 0, DefaultDisableAfter)
 			return err
 		}},
 		"judge, webhook": {WebhookKey("42", "wh_1"), func(w *world) error {
-			_, err := Judge(w.state, w, w.now, Outcome{Company: "42", Call: "call_1", Attempt: 1, Lease: 9}, 0)
+			_, err := Judge(w.state, w, w.now, Outcome{Company: "42", Call: "call_1", Attempt: 1, Lease: 9}, 0, DefaultDisableAfter)
 			return err
 		}},
 		"enable": {WebhookKey("42", "wh_1"), func(w *world) error {
@@ -74,7 +74,7 @@ func TestDamagedRows(t *testing.T) {
 			return err
 		}},
 		"update": {WebhookKey("42", "wh_1"), func(w *world) error {
-			_, _, err := UpdateWebhook(w.state, w.now, WebhookEdit{Company: "42", ID: "wh_1"}, nil)
+			_, _, err := UpdateWebhook(w.state, w, w.now, WebhookEdit{Company: "42", ID: "wh_1"}, nil, nil)
 			return err
 		}},
 		"delete": {WebhookKey("42", "wh_1"), func(w *world) error {
@@ -83,7 +83,7 @@ func TestDamagedRows(t *testing.T) {
 		}},
 		"publish": {ResourceRowKey("42", "candidate", "cand_1"), func(w *world) error {
 			m := NewMessage{Company: "42", EventType: "x", ResourceType: "candidate", ResourceID: "cand_1"}
-			_, _, err := Publish(w.state, w, w.now, m, nil)
+			_, _, err := Publish(w.state, w, w.now, m, Routing{})
 			return err
 		}},
 		"current": {ResourceRowKey("42", "candidate", "cand_1"), func(w *world) error {
@@ -91,7 +91,7 @@ func TestDamagedRows(t *testing.T) {
 			return err
 		}},
 		"edit": {ResourceRowKey("42", "candidate", "cand_1"), func(w *world) error {
-			_, _, _, err := DeleteCandidate("42", "cand_1").Decide(w.state, w, w.now, []byte(`{}`), nil)
+			_, _, _, err := DeleteCandidate("42", "cand_1").Decide(w.state, w, w.now, []byte(`{}`), Routing{})
 			return err
 		}},
 		"start": {EngineKey(), func(w *world) error {
@@ -99,7 +99,7 @@ func TestDamagedRows(t *testing.T) {
 			return err
 		}},
 		"plan": {JobKey(JobName(1, 0)), func(w *world) error {
-			_, err := ContinuePlan(w.state, w, JobName(1, 0))
+			_, err := ContinuePlan(w.state, w, w.now, JobName(1, 0))
 			return err
 		}},
 		"cancel job": {JobKey(JobName(1, 0)), func(w *world) error {

@@ -40,6 +40,10 @@ func VaultItemOf(e Event) (k []byte, digest string, ok bool) {
 	switch e := e.(type) {
 	case WebhookRegistered:
 		return SecretKey(e.Webhook), e.SecretDigest, true
+	case WebhookSecretRotated:
+		return RotatedSecretKey(e.Webhook, e.SecretDigest), e.SecretDigest, true
+	case WebhookHeadersSet:
+		return HeadersKey(e.Webhook, e.Digest), e.Digest, e.Digest != ""
 	case versioned:
 		return ResourceKey(e.version().ResourceRef), e.version().Digest, true
 	case MessagePublished:

@@ -1,8 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -30,6 +32,30 @@ func verbs() map[string]verb {
 		"disable": with(func(w *world, in one) (Decision, any, error) {
 			return answered(DisableWebhook(w.state, w.now, in.Company, in.ID))
 		}),
+		"pause": with(func(w *world, in one) (Decision, any, error) {
+			return answered(PauseWebhook(w.state, w.now, in.Company, in.ID))
+		}),
+		"resume": with(func(w *world, in one) (Decision, any, error) {
+			return answered(ResumeWebhook(w.state, w.now, in.Company, in.ID))
+		}),
+		"rotate": with((*world).rotate),
+		"test": with(func(w *world, in one) (Decision, any, error) {
+			return answered(TestWebhook(w.state, w, w.now, in.Company, in.ID))
+		}),
+		"open-breaker": with(func(w *world, in struct {
+			one
+			Reason string
+			Wait   Duration
+		},
+		) (Decision, any, error) {
+			d, err := OpenBreaker(w.state, w.now, in.Company, in.ID, in.Reason, time.Duration(in.Wait))
+			return d, nil, err
+		}),
+		"close-breaker": with(func(w *world, in one) (Decision, any, error) {
+			d, err := CloseBreaker(w.state, in.Company, in.ID)
+			return d, nil, err
+		}),
+		"expire": with((*world).expire),
 		"delete": with(func(w *world, in one) (Decision, any, error) {
 			d, err := DeleteWebhook(w.state, in.Company, in.ID)
 			return d, nil, err
@@ -83,12 +109,17 @@ func answered[T any](d Decision, answer T, err error) (Decision, any, error) { r
 
 // settings are a webhook's, with durations as text.
 type settings struct {
-	Company, ID      string
-	URL, Description *string
-	EventTypes       []string
-	Schedule         []Duration
-	Timeout          *Duration
-	Seed             bool
+	Company, ID              string
+	URL, Description, Filter *string
+	EventTypes               []string
+	Headers, Metadata        map[string]string
+	Schedule                 []Duration
+	Timeout, MaxAge          *Duration
+	InFlight                 *int
+	Rate                     *float64
+	Sequential               *bool
+	Secret                   string
+	Seed                     bool
 }
 
 func value[T any](p *T) (v T) {
@@ -112,20 +143,65 @@ func plain(in []Duration) []time.Duration {
 func (w *world) register(in settings) (Decision, any, error) {
 	checked, err := NewWebhook{
 		Company: in.Company, URL: value(in.URL), EventTypes: in.EventTypes, Description: value(in.Description),
-		Schedule: plain(in.Schedule), Timeout: time.Duration(value(in.Timeout)), Seed: in.Seed,
+		Filter: value(in.Filter), Headers: in.Headers, Metadata: in.Metadata,
+		Schedule: plain(in.Schedule), Timeout: time.Duration(value(in.Timeout)), MaxAge: time.Duration(value(in.MaxAge)),
+		InFlight: value(in.InFlight), Rate: value(in.Rate), Sequential: value(in.Sequential), Secret: in.Secret, Seed: in.Seed,
 	}.Check(DefaultPolicy())
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	seal := func(id string) []byte { return []byte("sealed for " + id) }
+	seal := func(id string) Sealed {
+		sealed := Sealed{Secret: []byte("sealed for " + id)}
+		if len(in.Headers) > 0 {
+			sealed.Headers = []byte("headers sealed for " + id)
+		}
+		return sealed
+	}
 	return answered(RegisterWebhook(w, w.now, checked, w.registered(in.Company), seal))
 }
 
 func (w *world) update(in settings) (Decision, any, error) {
-	return answered(UpdateWebhook(w.state, w.now, WebhookEdit{
-		Company: in.Company, ID: in.ID, URL: in.URL, EventTypes: in.EventTypes, Description: in.Description,
-		Schedule: plain(in.Schedule), Timeout: (*time.Duration)(in.Timeout),
-	}, w.registered(in.Company)))
+	seal := func() []byte { return []byte("headers sealed for " + in.ID) }
+	return answered(UpdateWebhook(w.state, w, w.now, WebhookEdit{
+		Company: in.Company, ID: in.ID, URL: in.URL, EventTypes: in.EventTypes, Filter: in.Filter, Description: in.Description,
+		Headers: in.Headers, Metadata: in.Metadata, Schedule: plain(in.Schedule), Timeout: (*time.Duration)(in.Timeout),
+		MaxAge: (*time.Duration)(in.MaxAge), InFlight: in.InFlight, Rate: in.Rate, Sequential: in.Sequential,
+	}, w.registered(in.Company), seal))
+}
+
+func (w *world) rotate(in struct {
+	Company, ID, Secret string
+	Overlap             Duration
+},
+) (Decision, any, error) {
+	if err := CheckRotation(in.Secret, time.Duration(in.Overlap)); err != nil {
+		return Decision{}, nil, err
+	}
+	seal := func() []byte { return []byte("new secret sealed for " + in.ID) }
+	return answered(RotateSecret(w.state, w, w.now, in.Company, in.ID, time.Duration(in.Overlap), seal))
+}
+
+// expire ends the calls whose expiry rows say that their time is over, as the engine does.
+func (w *world) expire(struct{}) (Decision, any, error) {
+	var expired []Expiry
+	from, to := ExpiryRange(time.Time{})
+	for k, v := range w.rows {
+		if within([]byte(k), from, to) {
+			expired = append(expired, w.parseExpiry([]byte(k), v))
+		}
+	}
+	slices.SortFunc(expired, func(a, b Expiry) int { return bytes.Compare(a.Key(), b.Key()) })
+	d, err := ExpireCalls(w.state, w.now, expired)
+	return d, nil, err
+}
+
+func (w *world) parseExpiry(k, v []byte) Expiry {
+	w.t.Helper()
+	x, err := ParseExpiry(k, v)
+	if err != nil {
+		w.t.Fatalf("%v", err)
+	}
+	return x
 }
 
 func (w *world) publish(in NewMessage) (Decision, any, error) {
@@ -133,7 +209,27 @@ func (w *world) publish(in NewMessage) (Decision, any, error) {
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	return answered(Publish(w.state, w, w.now, checked, w.registered(in.Company)))
+	return w.routed(in.Company, func(r Routing) (Decision, any, error) {
+		return answered(Publish(w.state, w, w.now, checked, r))
+	})
+}
+
+// routed decides with the verdicts that the decision asks for. The text of a filter says which: differs, broken, or else it matches.
+func (w *world) routed(company string, decide func(Routing) (Decision, any, error)) (Decision, any, error) {
+	r := Routing{Webhooks: w.registered(company)}
+	d, answer, err := decide(r)
+	unjudged, ok := errors.AsType[*UnjudgedError](err)
+	if !ok {
+		return d, answer, err
+	}
+	r.Verdicts = Verdicts{Content: unjudged.Content, ByFilter: map[string]Verdict{}}
+	for _, text := range unjudged.Filters {
+		r.Verdicts.ByFilter[text] = map[string]Verdict{"differs": Differs, "broken": Broken}[text]
+		if r.Verdicts.ByFilter[text] == Unjudged {
+			r.Verdicts.ByFilter[text] = Matches
+		}
+	}
+	return decide(r)
 }
 
 // told is a candidate and the message that tells of it.
@@ -147,16 +243,20 @@ func (w *world) createCandidate(in NewCandidate) (Decision, any, error) {
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	d, c, m, err := CreateCandidate(w, w.now, checked, w.registered(in.Company))
-	return d, told{c, m}, err
+	return w.routed(in.Company, func(r Routing) (Decision, any, error) {
+		d, c, m, err := CreateCandidate(w, w.now, checked, r)
+		return d, told{c, m}, err
+	})
 }
 
 func (w *world) edit(e CandidateEdit, err error) (Decision, any, error) {
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	d, c, m, err := e.Decide(w.state, w, w.now, w.current(e.Company(), e.ID()), w.registered(e.Company()))
-	return d, told{c, m}, err
+	return w.routed(e.Company(), func(r Routing) (Decision, any, error) {
+		d, c, m, err := e.Decide(w.state, w, w.now, w.current(e.Company(), e.ID()), r)
+		return d, told{c, m}, err
+	})
 }
 
 // judged is an outcome with the response body as text, and the jitter.
@@ -169,7 +269,7 @@ type judged struct {
 func (w *world) judge(in judged) (Decision, any, error) {
 	o := in.Outcome
 	o.StartedAt, o.Response = w.now.Add(-time.Duration(o.TookMS)*time.Millisecond), []byte(in.Body)
-	d, err := Judge(w.state, w, w.now, o, in.Jitter)
+	d, err := Judge(w.state, w, w.now, o, in.Jitter, DefaultDisableAfter)
 	return d, nil, err
 }
 
@@ -184,7 +284,7 @@ func (w *world) continueJob(in step) (Decision, any, error) {
 	name := JobName(in.Seq, 0)
 	job, err := load[Job](w.state, JobKey(name))
 	if err != nil || job == nil || job.Plan != nil {
-		d, planErr := ContinuePlan(w.state, w, name)
+		d, planErr := ContinuePlan(w.state, w, w.now, name)
 		return d, nil, errors.Join(err, planErr)
 	}
 	calls := w.open(*job.Cancel)

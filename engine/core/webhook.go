@@ -4,32 +4,48 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// A Webhook is a registration: where a company wants to be told of which event types, and how often to try. What is not stored under
-// the numbers of its tags, webhookRow stores.
+// A Webhook is a registration: where a company wants to be told of which event types, and how. What is not stored under the numbers of its
+// tags, webhookRow stores.
 type Webhook struct {
-	ID         string   `json:"id" cbor:"-"`
-	Company    string   `json:"company" cbor:"-"`
-	URL        string   `json:"url" cbor:"11,keyasint,omitempty"`
-	EventTypes []string `json:"eventTypes" cbor:"39,keyasint"`
-	// Description is free text of the company's.
-	Description string `json:"description,omitempty" cbor:"40,keyasint,omitempty"`
-	// Enabled is false after a disable by hand or a 410 Gone; DisabledReason says which.
+	ID      string `json:"id" cbor:"-"`
+	Company string `json:"company" cbor:"-"`
+	Settings
+	// Headers are sent with every attempt, as far as they may be shown: the values of sensitive ones are masked.
+	Headers map[string]string `json:"headers,omitempty" cbor:"65,keyasint,omitempty"`
+	// Enabled is false after a disable by hand, a 410 Gone, or DefaultDisableAfter without a success; DisabledReason says which.
 	Enabled        bool   `json:"enabled" cbor:"45,keyasint,omitempty"`
 	DisabledReason string `json:"disabledReason,omitempty" cbor:"46,keyasint,omitempty"`
-	// Schedule holds the waits between attempts: n waits make n+1 attempts.
-	Schedule []Duration `json:"schedule" cbor:"41,keyasint"`
-	// Timeout bounds one attempt.
-	Timeout Duration `json:"timeout" cbor:"42,keyasint,omitempty"`
+	// Paused calls wait until the webhook is resumed, or until their age ends them.
+	Paused bool `json:"paused,omitempty" cbor:"66,keyasint,omitempty"`
+	// Breaker is set while it holds the calls back, Failing since the first failure after the last success.
+	Breaker *Breaker `json:"breaker,omitempty" cbor:"67,keyasint,omitempty"`
+	Failing *Failing `json:"failing,omitempty" cbor:"68,keyasint,omitempty"`
+	// OldSecrets sign beside the newest until their time ends, the newest of them first.
+	OldSecrets []OldSecret `json:"oldSecrets,omitempty" cbor:"69,keyasint,omitempty"`
 	// Seed marks a webhook registered through the seed's route: one for a company and event type, retried without jitter.
 	Seed      bool      `json:"seed,omitempty" cbor:"43,keyasint,omitempty"`
 	CreatedAt time.Time `json:"createdAt" cbor:"-"`
 	UpdatedAt time.Time `json:"updatedAt" cbor:"-"`
+}
+
+// A Breaker is open: too many attempts failed, so calls are held back until Until, when one of them probes. A failed probe opens it for
+// longer, a success closes it.
+type Breaker struct {
+	Reason string `json:"reason" cbor:"31,keyasint,omitempty"`
+	Since  Stamp  `json:"since" cbor:"73,keyasint,omitempty"`
+	Until  Stamp  `json:"until" cbor:"70,keyasint,omitempty"`
+}
+
+// An OldSecret is one that has been rotated out.
+type OldSecret struct {
+	SecretDigest string `json:"-" cbor:"44,keyasint,omitempty"`
+	First        bool   `json:"-" cbor:"80,keyasint,omitempty"` // it came with the webhook
+	Until        Stamp  `json:"until" cbor:"70,keyasint,omitempty"`
 }
 
 // webhookRow is the stored form. A deleted webhook's row stays, for its calls name it.
@@ -38,7 +54,10 @@ type webhookRow struct {
 	Created      Stamp  `cbor:"12,keyasint,omitempty"`
 	Updated      Stamp  `cbor:"13,keyasint,omitempty"`
 	SecretDigest string `cbor:"44,keyasint,omitempty"`
-	Deleted      bool   `cbor:"47,keyasint,omitempty"`
+	// Rotated says that the newest secret came by a rotation, and so stands in the vault under its digest.
+	Rotated       bool   `cbor:"71,keyasint,omitempty"`
+	HeadersDigest string `cbor:"72,keyasint,omitempty"`
+	Deleted       bool   `cbor:"47,keyasint,omitempty"`
 }
 
 func (w *webhookRow) pack() { w.Created, w.Updated = StampOf(w.CreatedAt), StampOf(w.UpdatedAt) }
@@ -50,16 +69,6 @@ func (w *webhookRow) unpack(parts []string) bool {
 	w.Company, w.ID = parts[0], parts[1]
 	w.CreatedAt, w.UpdatedAt = w.Created.Time(), w.Updated.Time()
 	return true
-}
-
-// Wants tells whether the webhook asked for an event type: by its name, by a prefix such as invoice.*, or by * alone.
-func (w Webhook) Wants(eventType string) bool {
-	return slices.ContainsFunc(w.EventTypes, func(pattern string) bool {
-		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-			return strings.HasPrefix(eventType, prefix)
-		}
-		return pattern == eventType
-	})
 }
 
 // A Duration is a time.Duration that is written as text, such as 1h30m.
@@ -89,18 +98,6 @@ func (d Duration) String() string {
 	}
 	return s
 }
-
-// Limits of a webhook's settings.
-const (
-	maxURL         = 2048
-	maxEventTypes  = 64
-	maxEventType   = 128
-	maxDescription = 512
-	maxSchedule    = 32
-	maxDelay       = 7 * 24 * time.Hour
-	minTimeout     = 100 * time.Millisecond
-	maxTimeout     = time.Minute
-)
 
 func checkURL(p *problems, raw string) {
 	u, err := url.Parse(raw)
@@ -146,28 +143,5 @@ func checkEventTypes(p *problems, types []string) {
 				"event type %s is refused; it is words joined by dots, or ends in .*, or is * alone, at most %d bytes; change it",
 				Show(t), maxEventType)
 		}
-	}
-}
-
-func checkPolicy(p *problems, schedule []Duration, timeout Duration) {
-	if len(schedule) > maxSchedule {
-		p.add("schedule", "the schedule holds %d waits; the most is %d; leave some out", len(schedule), maxSchedule)
-	}
-	for _, d := range schedule {
-		if d <= 0 || time.Duration(d) > maxDelay {
-			p.add("schedule", "wait %s is refused; a wait is above 0 and at most %s; change it", d, Duration(maxDelay))
-		}
-	}
-	if time.Duration(timeout) < minTimeout || time.Duration(timeout) > maxTimeout {
-		p.add("timeout", "timeout %s is refused; it is %s to %s; change it", timeout, Duration(minTimeout), Duration(maxTimeout))
-	}
-}
-
-func checkWebhook(p *problems, w Webhook) {
-	checkURL(p, w.URL)
-	checkEventTypes(p, w.EventTypes)
-	checkPolicy(p, w.Schedule, w.Timeout)
-	if len(w.Description) > maxDescription || !printable(w.Description) {
-		p.add("description", "description %s is refused; it is at most %d bytes of plain text; shorten it", Show(w.Description), maxDescription)
 	}
 }

@@ -98,20 +98,36 @@ func (w *world) Salt() (salt [SaltBytes]byte) {
 	return salt
 }
 
-// record logs and folds what a command has decided.
+// record logs and folds what a command has decided, and what is announced of it.
 func (w *world) record(d Decision) []Recorded {
+	w.t.Helper()
+	if len(d.Events) == 0 {
+		return nil
+	}
+	first := w.seq + 1
+	recorded := w.fold(d)
+	told, err := Announce(w.state, w, w.now, d.Events, func(company string) ([]Webhook, error) { return Listening(w.registered(company)), nil })
+	if err != nil {
+		w.t.Fatalf("announce: %v", err)
+	}
+	recorded = append(recorded, w.fold(told)...)
+	events := make([]Event, len(recorded))
+	for i, r := range recorded {
+		events[i] = r.Event
+	}
+	data, err := w.codec.Encode(w.now, events)
+	if err != nil {
+		w.t.Fatalf("encode: %v", err)
+	}
+	w.log = append(w.log, ports.Entry{First: first, Last: w.seq, Data: data})
+	return recorded
+}
+
+func (w *world) fold(d Decision) []Recorded {
 	w.t.Helper()
 	for _, item := range d.Vault {
 		w.vault[string(item.Key)] = item.Value
 	}
-	if len(d.Events) == 0 {
-		return nil
-	}
-	data, err := w.codec.Encode(w.now, d.Events)
-	if err != nil {
-		w.t.Fatalf("encode: %v", err)
-	}
-	first := w.seq + 1
 	recorded := make([]Recorded, 0, len(d.Events))
 	for _, e := range d.Events {
 		w.seq++
@@ -122,7 +138,6 @@ func (w *world) record(d Decision) []Recorded {
 		w.note(r)
 		recorded = append(recorded, r)
 	}
-	w.log = append(w.log, ports.Entry{First: first, Last: w.seq, Data: data})
 	return recorded
 }
 
@@ -161,7 +176,7 @@ func (w *world) flush() (puts []ports.Pair, deletes [][]byte) {
 			w.t.Fatalf("changes name %q twice", p.Key)
 		}
 		seen[string(p.Key)] = true
-		if bytes.HasPrefix(p.Key, []byte("r\x00due\x00")) {
+		if isDue(p.Key) {
 			made = append(made, w.parseDue(p.Key, p.Value))
 		}
 	}
@@ -190,7 +205,7 @@ func (w *world) flush() (puts []ports.Pair, deletes [][]byte) {
 }
 
 func sameDue(a, b Due) bool {
-	return a.At.Equal(b.At) && bytes.Equal(a.Key(), b.Key()) && a.Call == b.Call
+	return a.At.Equal(b.At) && a.Ordered() == b.Ordered() && bytes.Equal(a.Key(), b.Key()) && a.Call == b.Call
 }
 
 func apply(rows map[string][]byte, puts []ports.Pair, deletes [][]byte) {
@@ -201,6 +216,8 @@ func apply(rows map[string][]byte, puts []ports.Pair, deletes [][]byte) {
 		delete(rows, string(k))
 	}
 }
+
+func isDue(k []byte) bool { return bytes.HasPrefix(k, []byte("r\x00due\x00")) }
 
 func (w *world) parseDue(key, value []byte) Due {
 	w.t.Helper()
@@ -264,6 +281,13 @@ func showKey(key string) string {
 			return "damaged: " + rest
 		}
 		return fmt.Sprintf("r|due|%s|%s|%d", due.Webhook, FormatTime(due.At), due.Seq)
+	}
+	if rest, ok := strings.CutPrefix(key, "r\x00expiry\x00"); ok {
+		x, err := ParseExpiry([]byte(key), []byte("\x00"))
+		if err != nil {
+			return "damaged: " + rest
+		}
+		return fmt.Sprintf("r|expiry|%s|%d", FormatTime(x.At), x.Seq)
 	}
 	return strings.ReplaceAll(key, "\x00", "|")
 }

@@ -24,8 +24,9 @@
 //	    have come by then. With !, none that matches has come so far: prove that none will by expecting a later one first.
 //	await-idle NAME [-path P] [-within D] QUIET
 //	    waits until nothing has been under way for QUIET. That is no proof that nothing will come.
-//	under-way NAME [-path P] N
-//	    fails unless N requests are being answered now. Those that are held, and have been expected, surely are.
+//	under-way NAME [-path P] [-most] N
+//	    fails unless N requests are being answered now. Those that are held, and have been expected, surely are. With -most, N is how
+//	    many have been at once at the most.
 //	account NAME [-path P] [-expect FILE [-in-order]] [-no-duplicates]
 //	    prints the receiver's account to stdout; fails if a check failed, an id of FILE (one a line) did not come, or, when asked,
 //	    one came out of the file's order, or again after a 2xx.

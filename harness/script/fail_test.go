@@ -76,6 +76,7 @@ func TestFailures(t *testing.T) {
 		{"no such id", "receiver hook -id email", `id "email" refused`},
 		{"no such form", "receiver hook -secret s -hmac x", `HMAC "x" refused`},
 		{"bad pattern", "receiver hook\nreply hook -for-body ( 200", "missing closing )"},
+		{"most under way", "receiver hook\nunder-way hook -most 7", "0 requests have been under way at once, not 7"},
 		{"under way", "receiver hook\nunder-way hook 7", "0 requests are under way, not 7"},
 		{"idle too late", "receiver hook\nawait-idle hook -within 1ms 10s", "0 requests are under way"},
 		{"bad", "receiver hook -secret whsec_b3RoZXI=\nhttp POST $hook_URL 204\naccount hook", "signature missing: there is no webhook-id"},

@@ -162,8 +162,10 @@ func (s *session) underWay(_ *testscript.TestScript, _ bool, args []string) erro
 		return err
 	}
 	var path string
+	var most bool
 	fs := newFlags()
 	fs.StringVar(&path, "path", "", "")
+	fs.BoolVar(&most, "most", false, "")
 	if err := parse(fs, rest, 1, 1); err != nil {
 		return err
 	}
@@ -171,8 +173,12 @@ func (s *session) underWay(_ *testscript.TestScript, _ bool, args []string) erro
 	if err != nil {
 		return err
 	}
-	if got := r.part(path).UnderWay(); got != want {
-		return fmt.Errorf("%d requests are under way, not %d", got, want)
+	got, when := r.part(path).UnderWay(), "are under way"
+	if most {
+		got, when = r.part(path).MostUnderWay(), "have been under way at once"
+	}
+	if got != want {
+		return fmt.Errorf("%d requests %s, not %d", got, when, want)
 	}
 	return nil
 }
@@ -185,6 +191,7 @@ type part interface {
 	Account(expected ...string) harness.Account
 	AwaitIdle(ctx context.Context, quiet time.Duration) error
 	UnderWay() int
+	MostUnderWay() int
 }
 
 func (r *receiver) part(path string) part {

@@ -19,6 +19,8 @@ type Posthorn struct {
 	Binary, Dir string
 	// Transport carries its tasks and outcomes; the zero value is the one within the process.
 	Transport Transport
+	// NoBreaker calls webhooks as their schedules say, however many attempts fail.
+	NoBreaker bool
 }
 
 // A Transport is what carries tasks and outcomes: within the process, or a broker beside it, which is not the engine's.

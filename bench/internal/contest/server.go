@@ -72,6 +72,9 @@ func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (
 	s := &Server{release: release, log: log, client: load.NewClient(clients)}
 	cmd := exec.Command(p.Binary, "serve", "--listen", "127.0.0.1:0", //nolint:gosec,noctx // our own; Stop ends it
 		"--data", DataIn(dir), "--allow-target", "127.0.0.0/8", "--log-format", "json")
+	if p.NoBreaker {
+		cmd.Args = append(cmd.Args, "--no-breaker")
+	}
 	if p.Transport.URL != "" {
 		cmd.Args = append(cmd.Args, "--transport", p.Transport.fresh())
 	}

@@ -102,11 +102,11 @@ func (a *api) each(ctx context.Context, path, cursor string, yield func(json.Raw
 	}
 }
 
-// settled returns when no call is open any more.
-func (a *api) settled(ctx context.Context) error {
+// settled returns when no call of the companies is open any more.
+func (a *api) settled(ctx context.Context, companies []string) error {
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
-	for _, company := range []string{keyedCompany, seedCompany} {
+	for _, company := range companies {
 		for {
 			open, err := a.anyOpen(ctx, company)
 			if err != nil {

@@ -1,9 +1,9 @@
 // Package crash kills the engine by SIGKILL again and again while it accepts and delivers, starts it again at once over the same
 // directory, and afterwards holds what the API tells against what clients and receiver saw. With a Fleet it does so to an engine, its
-// dispatchers and their broker.
+// dispatchers and their broker. A Sequential run also holds the order of what came to each webhook against the order of the log.
 //
 // Read next: crash.go for the run, kills.go for when a kill falls, judge.go for what must hold; for a fleet fleet.go, fleet_kills.go and
-// fleet_judge.go.
+// fleet_judge.go; for sequential webhooks order.go and order_judge.go.
 package crash
 
 import (
@@ -24,8 +24,11 @@ type Run struct {
 	// fleet no command need be unanswered, for most of its kills do not concern the clients.
 	Kills int
 	// Candidates is how many are created at least; more are until the last kill has fallen, but not in a fleet, whose kills are spread over
-	// the deliveries.
+	// the deliveries. In a Sequential run they are messages.
 	Candidates int
+	// Sequential is how many webhooks are told one call after the other, of receivers that fail many attempts; 0 stands for three webhooks
+	// without an order.
+	Sequential int
 	// Conns is how many clients create, each waiting for its answer.
 	Conns int
 	// Seed decides the moments of the kills, as far as a seed can.
@@ -101,14 +104,23 @@ func (r Run) endure(ctx context.Context, dir string) (t *testimony, err error) {
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.register(ctx, s.api); err != nil {
+	t = &testimony{
+		fleet: r.Fleet != nil, began: time.Now(),
+		companies: []string{keyedCompany, seedCompany}, tries: len(schedule()) + 1, timeout: defaultTimeout,
+	}
+	register := w.register
+	if r.Sequential > 0 {
+		t.ordered = newOrdered(r.Sequential, w)
+		t.companies, t.tries, t.timeout = t.ordered.companies, len(orderedSchedule(0))+1, orderedTimeout
+		register = t.ordered.register
+	}
+	if err := register(ctx, s.api); err != nil {
 		return nil, err
 	}
-	t = &testimony{fleet: r.Fleet != nil, began: time.Now()}
-	if t.kills, t.told, err = r.create(ctx, s, w, f); err != nil {
+	if t.kills, t.told, err = r.create(ctx, s, w, f, t.ordered); err != nil {
 		return nil, err
 	}
-	if err := s.api.settled(ctx); err != nil {
+	if err := s.api.settled(ctx, t.companies); err != nil {
 		return nil, fmt.Errorf("wait for the calls to end: %w", err)
 	}
 	if err := f.quiet(ctx, w); err != nil {
@@ -121,10 +133,10 @@ func (r Run) endure(ctx context.Context, dir string) (t *testimony, err error) {
 }
 
 // create runs the clients and the killer until there are enough of both.
-func (r Run) create(ctx context.Context, s *server, w *witness, f *fleet) ([]kill, accepted, error) {
+func (r Run) create(ctx context.Context, s *server, w *witness, f *fleet, o *ordered) ([]kill, accepted, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := newClients(s.api, newDoor(), r.Candidates)
+	c := newClients(s.api, newDoor(), o, r.Candidates)
 	var k interface {
 		run(ctx context.Context) error
 		fallen() (all []kill, counted int)

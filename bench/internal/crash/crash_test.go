@@ -58,6 +58,7 @@ func binary(ctx context.Context, args []string) error {
 	flags.StringVar(&o.AllowTarget, "allow-target", "", "")
 	flags.String("log-format", "", "")
 	flags.BoolVar(&o.NoDispatch, "no-dispatch", false, "")
+	flags.BoolVar(&o.NoBreaker, "no-breaker", false, "")
 	transport := flags.String("transport", "", "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

@@ -62,7 +62,7 @@ func TestEngineDiesWhileADispatcherHoldsItsTasks(t *testing.T) {
 	if err := s.start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.api.settled(ctx); err != nil {
+	if err := s.api.settled(ctx, []string{keyedCompany}); err != nil {
 		t.Fatal(err)
 	}
 	if err := receiver.AwaitIdle(ctx, 500*time.Millisecond); err != nil {

@@ -9,9 +9,7 @@ import (
 // How long an attempt of a fleet can be under way: package engine says so to its dispatchers.
 const (
 	beginWithin = 10 * time.Second // a task that is not begun by then is dropped
-	timeout     = 15 * time.Second // of the webhooks
 	carryTime   = 5 * time.Second  // allowed from an attempt's last moment to the arrival of its outcome
-	lease       = beginWithin + timeout + carryTime
 )
 
 // slack is what a busy processor may be late by: what a process sent before it was dead may be read after.
@@ -175,7 +173,7 @@ func (v *verdict) repeat(c call, before []making, m making, stored time.Time, di
 		v.because.underWay++
 		return
 	}
-	if ended := first.Add(lease - beginWithin); !m.at.Before(ended) && !stored.Before(ended) {
+	if ended := first.Add(v.t.timeout + carryTime); !m.at.Before(ended) && !stored.Before(ended) {
 		v.because.leases++
 		return
 	}

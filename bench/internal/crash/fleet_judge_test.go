@@ -12,7 +12,7 @@ import (
 // seed's route, which the engine had tasked when it was killed; and c3 by the seed's route, of which the broker held the outcome back.
 func honestFleet() *testimony {
 	t := honest()
-	t.fleet, t.began = true, at(0)
+	t.fleet, t.began, t.timeout = true, at(0), 15*time.Second
 	t.kills = []kill{
 		{number: 1, kind: DispatcherKilled, what: "dispatcher 2", how: sigkill, at: at(10), back: time.Second, underWay: 2},
 		{number: 2, kind: BrokerKilled, what: "broker node 1", how: sigkill, at: at(40), back: 5 * time.Second, underWay: 1},

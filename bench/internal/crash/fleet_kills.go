@@ -78,6 +78,9 @@ func (r *raid) run(ctx context.Context) error {
 // moment is after how many deliveries the nth kill falls: they are spread over nine tenths of those that there will be at least.
 func (r *raid) moment(n int) int {
 	calls := r.order.Candidates*2 - r.order.Candidates/seedShare - 1
+	if o := r.clients.ordered; o != nil {
+		calls = o.calls(r.order.Candidates)
+	}
 	return int((float64(n) + r.rand.Float64()) / float64(r.order.Kills) * float64(calls) * 0.9)
 }
 

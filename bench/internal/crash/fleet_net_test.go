@@ -151,7 +151,7 @@ func TestNetworkCut(t *testing.T) {
 	a.degraded(true)
 	long := os.Getenv(broker.Variable) != ""
 	if long {
-		if err := pause(t.Context(), lease); err != nil {
+		if err := pause(t.Context(), beginWithin+defaultTimeout+carryTime); err != nil {
 			t.Fatal(err)
 		}
 	}

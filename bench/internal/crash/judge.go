@@ -19,6 +19,7 @@ const (
 	unseen    = "UNSEEN"    // recorded as answered, which the receiver did not see
 	unknown   = "UNKNOWN"   // the receiver saw what no call accounts for
 	repeated  = "REPEATED"  // attempted again although its outcome was stored, or more often than it was under way
+	overtaken = "OVERTAKEN" // of an ordered webhook: came before the call before it had ended
 	changed   = "CHANGED"   // other bytes under the same id
 	unsigned  = "UNSIGNED"  // did not verify
 	different = "DIFFERENT" // the API answers otherwise after `log rebuild`
@@ -32,6 +33,7 @@ type verdict struct {
 	repeats int // attempts that came again because of all kills, those of starts included
 	because reasons
 	seen    map[place][]delivery
+	rows    []sequence // of a sequential run, a webhook each
 }
 
 // A place is a message at a path of the receiver.
@@ -49,7 +51,14 @@ func (t *testimony) judge() *verdict {
 		at := place{d.path, d.message}
 		v.seen[at] = append(v.seen[at], d)
 	}
-	v.candidates()
+	if t.ordered == nil {
+		v.candidates()
+	} else {
+		v.messages()
+		for _, h := range t.ordered.hooks {
+			v.sequence(h)
+		}
+	}
 	v.bodies()
 	of := map[place]bool{}
 	for _, c := range t.calls {
@@ -220,7 +229,7 @@ func (v *verdict) killOf(at int) *kill {
 func (v *verdict) end(c call, attempts int, done bool) {
 	switch {
 	case c.State == "succeeded" && done:
-	case c.State == "failed" && !done && attempts == len(schedule())+1:
+	case c.State == "failed" && !done && attempts == v.t.tries:
 	default:
 		v.fault(open, "call %s is %s %s after %d attempts, success among them: %v", c.ID, c.State, c.Reason, attempts, done)
 	}

@@ -23,6 +23,7 @@ func honest() *testimony {
 		return delivery{path: path, message: message, at: at(seconds), status: status, held: held, verified: true}
 	}
 	return &testimony{
+		tries:      len(schedule()) + 1,
 		told:       accepted{keyed: map[string]int{"c1": 1}, seed: map[string]int{"c2": 4}, maybe: 1},
 		kills:      []kill{{number: 1, began: at(0), at: at(10), unanswered: 1, underWay: 1}},
 		epochs:     []epoch{{1, at(1)}, {2, at(11)}},

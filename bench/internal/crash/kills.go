@@ -96,15 +96,12 @@ func (k *killer) hear(ctx context.Context) error {
 // killOnce tries until a kill falls, and starts the server again.
 func (k *killer) killOnce(ctx context.Context) error {
 	one := kill{number: len(k.kills) + 1, began: k.server.began}
-	for {
-		fell, err := k.strike(&one)
+	for fell := false; !fell; {
+		err := k.next(ctx)
+		if err == nil {
+			fell, err = k.strike(&one)
+		}
 		if err != nil {
-			return err
-		}
-		if fell {
-			break
-		}
-		if err := k.hear(ctx); err != nil {
 			return err
 		}
 	}
@@ -119,6 +116,17 @@ func (k *killer) killOnce(ctx context.Context) error {
 	k.kills = append(k.kills, one)
 	k.clients.door.reopen(true)
 	return nil
+}
+
+// shortCommand: most commands take about as long.
+const shortCommand = 3 * time.Millisecond
+
+// next waits for a moment to strike at. In a sequential run it is while a command is on its way that has just begun: there are few.
+func (k *killer) next(ctx context.Context) error {
+	if err := k.hear(ctx); err != nil || k.clients.ordered == nil {
+		return err
+	}
+	return pause(ctx, time.Duration(k.rand.Int64N(int64(shortCommand))))
 }
 
 // strike kills if a command is unanswered and an attempt is under way, both at this moment: no answer goes to the server any more

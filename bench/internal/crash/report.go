@@ -25,6 +25,7 @@ func (v *verdict) print(out io.Writer, took time.Duration) error {
 		v.spell(&text)
 		v.sums(&text)
 	}
+	v.orderTable(&text)
 	v.total(&text, took)
 	_, err := io.WriteString(out, text.String())
 	return err

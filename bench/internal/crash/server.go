@@ -28,7 +28,10 @@ func newServer(ctx context.Context, binary, dir string, env []string, further ..
 		return nil, err
 	}
 	address, data := net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), filepath.Join(dir, "data")
-	args := []string{"serve", "--listen", address, "--data", data, "--allow-target", "127.0.0.0/8", "--log-format", "json"}
+	args := []string{
+		"serve", "--listen", address, "--data", data, "--allow-target", "127.0.0.0/8", "--log-format", "json",
+		"--no-breaker", // else what the receivers refuse would hold their webhooks back for half a minute and more
+	}
 	p, err := newProcess(binary, filepath.Join(dir, "log"), env, append(args, further...)...)
 	if err != nil {
 		return nil, err

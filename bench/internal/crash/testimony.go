@@ -10,12 +10,19 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"posthorn/harness"
 )
 
 // A testimony is what clients, receiver and API say of a run.
 type testimony struct {
-	fleet      bool
-	began      time.Time
+	fleet     bool
+	ordered   *ordered // nil for candidates
+	companies []string
+	tries     int           // attempts that a call has at the most
+	timeout   time.Duration // of each
+	began     time.Time
+
 	told       accepted
 	kills      []kill
 	deliveries []delivery
@@ -25,6 +32,11 @@ type testimony struct {
 	attempts   map[string][]attempt // call -> in the order of the log
 	epochs     []epoch              // the engine's lives, oldest first
 	lastSeq    uint64
+
+	// Of a sequential run: what was requested, in the order of the log, when each call ended, and the receiver's own account of each path.
+	requested []request
+	ended     map[string]time.Time
+	accounts  map[string]harness.Account
 
 	late      bool     // an outcome was recorded after it was listed
 	different []string // lists that are not the same after `log rebuild`
@@ -58,6 +70,17 @@ type attempt struct {
 	stored time.Time // when it was recorded
 }
 
+// A request is a CallRequested of the log.
+type request struct {
+	Call    string `json:"call"`
+	Company string `json:"company"`
+	Message string `json:"message"`
+	URL     string `json:"url"`
+
+	seq  uint64
+	path string // of URL
+}
+
 // An epoch is one start of the engine that was recorded. What came before the next one's is of this one: a dead process's requests are read
 // long before the next has opened its store.
 type epoch struct {
@@ -69,7 +92,7 @@ type epoch struct {
 // meanwhile: the broker of a fleet may bring one late. The server is stopped in between and runs afterwards.
 func (t *testimony) take(ctx context.Context, s *server, w *witness) error {
 	for t.late = true; t.late; {
-		t.late, t.epochs, t.calls, t.different = false, nil, nil, nil
+		t.late, t.epochs, t.calls, t.different, t.requested = false, nil, nil, nil, nil
 		if err := t.takeOnce(ctx, s, w); err != nil {
 			return err
 		}
@@ -82,7 +105,7 @@ func (t *testimony) takeOnce(ctx context.Context, s *server, w *witness) error {
 	if err != nil {
 		return err
 	}
-	t.deliveries = w.seen()
+	t.deliveries, t.accounts = w.seen(), t.ordered.accounts(t.requested)
 	if err := s.stop(); err != nil {
 		return err
 	}
@@ -115,9 +138,9 @@ const sampled = 100
 func (t *testimony) list(ctx context.Context, a *api, keep bool) (map[string][sha256.Size]byte, error) {
 	l := lister{api: a, digests: map[string][sha256.Size]byte{}}
 	if keep {
-		t.candidates, t.attempts = map[string][]string{}, map[string][]attempt{}
+		t.candidates, t.attempts, t.ended = map[string][]string{}, map[string][]attempt{}, map[string]time.Time{}
 	}
-	for _, company := range []string{keyedCompany, seedCompany} {
+	for _, company := range t.companies {
 		l.each(ctx, companyPath(company)+"/webhooks", "cursor", nil)
 		l.each(ctx, companyPath(company)+"/candidates", "cursor", func(item json.RawMessage) error {
 			return t.candidate(company, item, keep)
@@ -183,6 +206,27 @@ func (t *testimony) event(item json.RawMessage, keep bool) error {
 	}
 	t.lastSeq = max(t.lastSeq, e.Seq)
 	switch e.Type {
+	case "CallRequested":
+		var r request
+		if err := json.Unmarshal(e.Data, &r); err != nil {
+			return err
+		}
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return err
+		}
+		r.seq, r.path = e.Seq, u.Path
+		t.requested = append(t.requested, r)
+	case "CallSucceeded", "CallFailed", "CallCancelled":
+		var over struct {
+			Call string `json:"call"`
+		}
+		if err := json.Unmarshal(e.Data, &over); err != nil {
+			return err
+		}
+		if t.ended[over.Call].IsZero() { // a failed one may still succeed, late
+			t.ended[over.Call] = e.At
+		}
 	case "CallAttempted":
 		var a attempt
 		if err := json.Unmarshal(e.Data, &a); err != nil {

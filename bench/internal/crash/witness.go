@@ -29,11 +29,15 @@ func schedule() []string {
 	return []string{"100ms", "200ms", "400ms", "800ms", "1s", "1s", "2s", "2s", "4s", "4s", "8s", "8s", "15s", "15s"}
 }
 
+// defaultTimeout is what an attempt at these webhooks may take, for nothing else is asked for.
+const defaultTimeout = 15 * time.Second
+
 // A delivery is one attempt as the receiver saw it.
 type delivery struct {
 	path, message string
 	at            time.Time // when it came
-	status        int       // what it was answered, unless the server was gone by then
+	status        int       // what it was answered, unless the server was gone by then; 0 for a fault
+	answered      time.Time // when that went out, to whom it may concern
 	held          int       // the kill at which it was not answered yet, counted from 1; 0 for none
 	verified      bool
 	body          uint64 // its hash
@@ -43,7 +47,7 @@ type delivery struct {
 type witness struct {
 	receiver *harness.Receiver
 	ended    context.Context
-	refusals int // of the flaky path, after each start
+	refusals int // of the flaky path, after each start; 0 if there is none
 	seed     maphash.Seed
 	news     chan struct{} // holds one signal: something came
 
@@ -55,9 +59,12 @@ type witness struct {
 
 func newWitness(ctx context.Context, r Run) (w *witness, err error) {
 	w = &witness{
-		ended: ctx, refusals: r.between()/10 + 1, seed: maphash.MakeSeed(), unanswered: map[int]struct{}{},
+		ended: ctx, seed: maphash.MakeSeed(), unanswered: map[int]struct{}{},
 		news: make(chan struct{}, 1),
 		rand: rand.New(rand.NewPCG(r.Seed, 1)), //nolint:gosec // repeatable by its seed
+	}
+	if r.Sequential == 0 {
+		w.refusals = r.between()/10 + 1
 	}
 	w.receiver, err = harness.Start(ctx, harness.Options{Keep: -1, DropBodies: true, OnDelivery: w.saw})
 	return w, err
@@ -96,6 +103,9 @@ func (w *witness) register(ctx context.Context, a *api) error {
 
 // serverStarts begins a time in which the flaky path refuses.
 func (w *witness) serverStarts() {
+	if w.refusals == 0 {
+		return
+	}
 	w.receiver.Endpoint(flakyPath).Reply(harness.Reply{Status: http.StatusServiceUnavailable, Times: w.refusals})
 }
 
@@ -119,8 +129,9 @@ func (w *witness) saw(d harness.Delivery) {
 	case <-w.ended.Done():
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	delete(w.unanswered, n)
-	w.mu.Unlock()
+	w.deliveries[n].answered = time.Now()
 }
 
 // still holds back every answer while fall runs, which is told how many attempts are under way; what it returns true for is the kill
@@ -151,6 +162,7 @@ func (w *witness) count() int {
 func (w *witness) seen() []delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	slices.SortStableFunc(w.deliveries, func(a, b delivery) int { return a.at.Compare(b.at) })
-	return slices.Clone(w.deliveries)
+	all := slices.Clone(w.deliveries) // their own places are what unanswered names
+	slices.SortStableFunc(all, func(a, b delivery) int { return a.at.Compare(b.at) })
+	return all
 }

@@ -29,6 +29,9 @@ type Options struct {
 	Bus        ports.Bus
 	Key        posthorn.Key
 	NoDispatch bool
+
+	// NoBreaker calls webhooks as their schedules say, however many of the attempts fail.
+	NoBreaker bool
 }
 
 // Serve runs until ctx ends. It prints to out where it listens, and logs to errs, as `posthorn serve` does, how many commits were synced and
@@ -36,7 +39,7 @@ type Options struct {
 func Serve(ctx context.Context, out, errs io.Writer, o Options) (err error) {
 	log := slog.New(slog.NewJSONHandler(errs, nil))
 	engine, err := posthorn.Open(ctx, posthorn.Options{
-		Dir: o.Data, AllowTargets: []string{o.AllowTarget}, Logger: log, Bus: o.Bus, Key: o.Key, NoDispatch: o.NoDispatch,
+		Dir: o.Data, AllowTargets: []string{o.AllowTarget}, Logger: log, Bus: o.Bus, Key: o.Key, NoDispatch: o.NoDispatch, NoBreaker: o.NoBreaker,
 	})
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ type run struct {
 // Run prints a line now and then, and what was promised beside what was seen. It returns an error unless nothing was lost and nothing
 // that the engine holds grew.
 func (s Soak) Run(ctx context.Context, out io.Writer) (err error) {
+	s.Engine.NoBreaker = true // what fails here is planned, and a breaker would hold it back for longer than a short run waits
 	r := &run{Soak: s, base: time.Now(), count: max(10, int(s.Rate*s.For.Seconds())), out: out}
 	if r.dir, err = s.Engine.Workspace(); err != nil {
 		return err

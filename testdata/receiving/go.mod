@@ -1,0 +1,3 @@
+module receiving
+
+go 1.26.0
