@@ -95,8 +95,3 @@ func restored(row core.Breaker, left time.Duration, now time.Time) *breaker {
 		wait: min(max((open+breakerFirst)/2, breakerFirst), breakerMost), until: now.Add(min(max(left, 0), breakerMost)), reason: row.Reason,
 	}
 }
-
-// charged tells whether an outcome is the receiver's doing: not our own fault, nor the forward proxy's, nor a target that was refused.
-func charged(class ports.Class) bool {
-	return class != ports.ClassInternal && class != ports.ClassProxy && class != ports.ClassBlocked
-}

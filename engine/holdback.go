@@ -98,7 +98,7 @@ func (l *lane) ended(f *flight) {
 // judge counts the outcome of a flight in the lane's breaker, once. A probe that showed nothing leaves the breaker to the next.
 func (ls *lanes) judge(f *flight, class ports.Class) {
 	l := f.lane
-	if !l.guarded || f.answered || !charged(class) {
+	if !l.guarded || f.answered || !core.Charged(class) {
 		return
 	}
 	if l.breaker == nil {

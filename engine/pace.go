@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"posthorn/engine/core"
 	"posthorn/ports"
 )
 
@@ -16,7 +17,7 @@ func isSlow(class ports.Class, took time.Duration) bool {
 // connection halves it. What is not the receiver's doing shows nothing.
 func (l *lane) learn(class ports.Class, took time.Duration) pace {
 	switch {
-	case !charged(class):
+	case !core.Charged(class):
 		return l.pace
 	case isSlow(class, took):
 		l.limit = 1

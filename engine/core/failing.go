@@ -26,8 +26,8 @@ type Failing struct {
 	Seen  Duration `json:"seen" cbor:"75,keyasint,omitempty"`
 }
 
-// charged tells whether an outcome is the receiver's doing: not our own fault, nor that of the way there, nor a call that was not made.
-func charged(class ports.Class) bool {
+// Charged tells whether an outcome is the receiver's doing: not our own fault, nor that of the way there, nor a call that was not made.
+func Charged(class ports.Class) bool {
 	return class != ports.ClassInternal && class != ports.ClassProxy && class != ports.ClassBlocked
 }
 
@@ -53,7 +53,7 @@ func (f *Failing) noted(at time.Time) *Failing {
 // health decides what an outcome says of its webhook, if it is called at all: what is to be noted, or that it answers again.
 func (w *webhookRow) health(class ports.Class, now time.Time) (failing *Failing, recovered bool) {
 	switch {
-	case w == nil || w.Deleted || !w.Enabled || !charged(class):
+	case w == nil || w.Deleted || !w.Enabled || !Charged(class):
 		return nil, false
 	case class == ports.ClassOK:
 		return nil, w.Failing != nil

@@ -66,7 +66,7 @@ func disables(w *webhookRow, o Outcome, end Event, now time.Time, after time.Dur
 		return ""
 	case o.Status == statusGone && end != nil:
 		return DisabledByGone
-	case after > 0 && o.Class != ports.ClassOK && charged(o.Class) && w.Failing.seenBy(now) >= after:
+	case after > 0 && o.Class != ports.ClassOK && Charged(o.Class) && w.Failing.seenBy(now) >= after:
 		return disabledByFailing(after)
 	}
 	return ""

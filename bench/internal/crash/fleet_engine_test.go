@@ -69,7 +69,7 @@ func TestEngineDiesWhileADispatcherHoldsItsTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for look := time.NewTicker(50 * time.Millisecond); ; <-look.C { // an outcome may be recorded after a later one has ended its call
-		said := &testimony{}
+		said := &testimony{companies: []string{keyedCompany}}
 		if _, err := said.list(ctx, s.api, true); err != nil {
 			t.Fatal(err)
 		}
