@@ -2,9 +2,11 @@ package crash
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -144,4 +146,29 @@ func (o *ordered) accounts(requested []request) map[string]harness.Account {
 		out[h.path] = o.witness.receiver.Endpoint(h.path).Account(ids[h.path]...)
 	}
 	return out
+}
+
+// A request is a CallRequested of the log.
+type request struct {
+	Call    string `json:"call"`
+	Company string `json:"company"`
+	Message string `json:"message"`
+	URL     string `json:"url"`
+
+	seq  uint64
+	path string // of URL
+}
+
+func (t *testimony) noteRequest(e event) error {
+	var r request
+	if err := json.Unmarshal(e.Data, &r); err != nil {
+		return err
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return err
+	}
+	r.seq, r.path = e.Seq, u.Path
+	t.requested = append(t.requested, r)
+	return nil
 }

@@ -70,17 +70,6 @@ type attempt struct {
 	stored time.Time // when it was recorded
 }
 
-// A request is a CallRequested of the log.
-type request struct {
-	Call    string `json:"call"`
-	Company string `json:"company"`
-	Message string `json:"message"`
-	URL     string `json:"url"`
-
-	seq  uint64
-	path string // of URL
-}
-
 // An epoch is one start of the engine that was recorded. What came before the next one's is of this one: a dead process's requests are read
 // long before the next has opened its store.
 type epoch struct {
@@ -188,35 +177,34 @@ func (t *testimony) call(c call, keep bool) error {
 var errLater = fmt.Errorf("recorded after the first listing")
 
 func (t *testimony) event(item json.RawMessage, keep bool) error {
-	var e struct {
-		Seq  uint64          `json:"seq"`
-		At   time.Time       `json:"at"`
-		Type string          `json:"type"`
-		Data json.RawMessage `json:"data"`
-	}
+	var e event
 	if err := json.Unmarshal(item, &e); err != nil {
 		return err
 	}
-	if !keep {
-		if e.Seq > t.lastSeq {
-			t.late = t.late || e.Type == "CallAttempted"
-			return errLater
-		}
-		return nil
+	if keep {
+		t.lastSeq = max(t.lastSeq, e.Seq)
+		return t.note(e)
 	}
-	t.lastSeq = max(t.lastSeq, e.Seq)
+	if e.Seq > t.lastSeq {
+		t.late = t.late || e.Type == "CallAttempted"
+		return errLater
+	}
+	return nil
+}
+
+// An event is what the API lists of the log.
+type event struct {
+	Seq  uint64          `json:"seq"`
+	At   time.Time       `json:"at"`
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+// note keeps what is judged of an event.
+func (t *testimony) note(e event) error {
 	switch e.Type {
 	case "CallRequested":
-		var r request
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			return err
-		}
-		u, err := url.Parse(r.URL)
-		if err != nil {
-			return err
-		}
-		r.seq, r.path = e.Seq, u.Path
-		t.requested = append(t.requested, r)
+		return t.noteRequest(e)
 	case "CallSucceeded", "CallFailed", "CallCancelled":
 		var over struct {
 			Call string `json:"call"`
