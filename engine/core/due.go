@@ -62,6 +62,9 @@ func ParseDue(k, value []byte) (Due, error) {
 		d.Place = d.At
 		d.At, _ = parseMoment([]byte(parts[2]))
 	}
+	if d.At.Before(time.Unix(0, 0)) || d.Ordered() && d.Place.Before(time.Unix(0, 0)) {
+		return Due{}, damaged("due row", string(k)) // a number that no time has
+	}
 	return d, nil
 }
 
@@ -93,7 +96,9 @@ func ParseExpiry(k, value []byte) (Expiry, error) {
 		return Expiry{}, damaged("expiry row", string(k))
 	}
 	e := Expiry{Company: company, Call: call}
-	e.At, e.Seq = parseMoment(k[head:])
+	if e.At, e.Seq = parseMoment(k[head:]); e.At.Before(time.Unix(0, 0)) {
+		return Expiry{}, damaged("expiry row", string(k))
+	}
 	return e, nil
 }
 
