@@ -129,6 +129,9 @@ func checked(s Submission) (string, error) {
 	return s.Candidate.IdempotencyKey, err
 }
 
+// longestProblem bounds the text of one problem: up to 80 bytes of the value, each at most 4 characters when escaped, and what is said of it.
+const longestProblem = 80*4 + 192
+
 func refusedFor(t *testing.T, err error) string {
 	t.Helper()
 	var out strings.Builder
@@ -140,7 +143,7 @@ func refusedFor(t *testing.T, err error) string {
 		if parts := strings.FieldsFunc(p.Text, func(r rune) bool { return r == ';' || r == ':' || r == ',' }); len(parts) < 3 {
 			t.Errorf("%q has not three parts", p.Text)
 		}
-		if !printable(p.Text) || len(p.Text) > 300 {
+		if !printable(p.Text) || len(p.Text) > longestProblem {
 			t.Errorf("%q holds control characters, or is too long", p.Text)
 		}
 		fmt.Fprintf(&out, "refused %s: %s\n", p.Field, p.Text)
