@@ -8,8 +8,8 @@ import (
 // A Store keeps the log and, beside it, pairs of keys and values, on one disk or in memory.
 //
 // The log is a sequence of entries. An entry covers the events First to Last; the next entry begins at Last + 1, and
-// the first event of all is 1. Pairs live in one flat key space, ordered bytewise. The store knows the meaning of
-// neither.
+// the first event of all is 1. An entry may be rewritten or removed later, which moves no other: their numbers stay.
+// Pairs live in one flat key space, ordered bytewise. The store knows the meaning of neither.
 //
 // All methods may be called from many goroutines at once, but for Apply, which has one caller at a time.
 type Store interface {
@@ -17,11 +17,11 @@ type Store interface {
 	// process and, where the store is on a disk, a loss of power (it is synced).
 	//
 	// Apply returns ErrOutOfOrder when the first entry does not begin at the last stored event + 1 or the entries leave
-	// a gap, ErrTooLarge when the commit is over Limits, ErrDiskLow when the disk is below its floor, and ErrClosed after Close: in
-	// these four cases nothing was stored. After any other error it is unknown whether the commit is stored, and the caller
-	// must not write again until the store has been opened anew.
+	// a gap, ErrNotFound when a rewrite names no entry of the log, ErrTooLarge when the commit is over Limits, ErrDiskLow when the
+	// disk is below its floor, and ErrClosed after Close: in these five cases nothing was stored. After any other error it is
+	// unknown whether the commit is stored, and the caller must not write again until the store has been opened anew.
 	//
-	// A key is named at most once in a commit. Deleting a key that does not exist is no error. The context can stop an
+	// A key is named at most once in a commit, and so is an entry. Deleting a key that does not exist is no error. The context can stop an
 	// Apply only before it begins. The caller keeps its slices and may change them once Apply has returned.
 	Apply(ctx context.Context, c Commit) error
 
@@ -48,18 +48,23 @@ type Reader interface {
 	Scan(from, to []byte, reverse bool) iter.Seq2[Pair, error]
 
 	// Entries yields, in order, every entry that holds an event after seq; the first one may hold events up to seq too.
-	// Entry.Data is valid only until the next step. An error ends the run and is yielded with a zero Entry.
+	// Where entries were removed it goes on with the next one that is left. Entry.Data is valid only until the next step. An error
+	// ends the run and is yielded with a zero Entry.
 	Entries(after uint64) iter.Seq2[Entry, error]
 
-	// LastSeq returns the number of the last event in the log, 0 for an empty log.
+	// LastSeq returns the number of the last event that was ever stored, be its entry removed or not; 0 if there was none.
 	LastSeq() (uint64, error)
 }
 
 // A Commit is what one Apply stores.
 type Commit struct {
+	// Entries are appended to the log.
 	Entries []Entry
-	Puts    []Pair
-	Deletes [][]byte
+	// Rewrites names entries that an earlier commit has stored, by First and Last: their Data becomes this one. Where Data
+	// is nil the entry is removed, and its events leave a gap.
+	Rewrites []Entry
+	Puts     []Pair
+	Deletes  [][]byte
 }
 
 // An Entry is one piece of the log: the events First to Last, encoded.
@@ -77,8 +82,12 @@ type Pair struct {
 type Limits struct {
 	// CommitBytes is the most bytes one commit may hold.
 	CommitBytes int
-	// CommitWrites is the most entries, puts and deletes one commit may hold together.
+	// CommitWrites is the most entries, puts, deletes and RewriteWrites for each rewrite that one commit may hold together.
 	CommitWrites int
 	// ValueBytes is the most bytes one value or one entry may hold.
 	ValueBytes int
 }
+
+// RewriteWrites is what one rewrite counts in Limits.CommitWrites: for an entry that is removed a store may have to note
+// the gap and to join it with those on both sides.
+const RewriteWrites = 4

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"posthorn/ports"
 )
 
-// errTwice is for the caller's fault of naming a key more than once in a commit.
-var errTwice = errors.New("a key is named twice in one commit")
+// errTwice is for the caller's fault of naming a key, or an entry, more than once in a commit.
+var errTwice = errors.New("named twice in one commit")
 
 // Apply stores c whole or not at all, in one Badger transaction that is synced when Apply returns. An ended ctx stops
 // it only before it begins, and then nothing was stored.
@@ -47,12 +48,12 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	if n := len(c.Entries); n > 0 {
 		next.last = c.Entries[n-1].Last
 	}
-	if len(c.Entries)+len(c.Puts)+len(c.Deletes) == 0 {
+	if len(c.Entries)+len(c.Rewrites)+len(c.Puts)+len(c.Deletes) == 0 {
 		return nil
 	}
 	txn := s.db.NewTransactionAt(at.commit, true)
 	defer txn.Discard()
-	if err := write(txn, c); err != nil {
+	if err := errors.Join(write(txn, c), s.rewrite(txn, at, c.Rewrites)); err != nil {
 		return err
 	}
 	if err := errors.Join(txn.CommitAt(next.commit, nil), s.log.sync()); err != nil {
@@ -60,7 +61,7 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	}
 	s.syncs.Add(1)
 	s.advance(next)
-	if len(c.Entries) > 0 {
+	if len(c.Entries)+len(c.Rewrites) > 0 {
 		if err := s.noteCommitted(next.commit); err != nil {
 			return s.fail(fmt.Errorf("commit %d in %s is stored, but not its number in %s; open the store anew: %w",
 				next.commit, s.opts.Dir, committedName, err))
@@ -143,7 +144,7 @@ func checkOrder(entries []ports.Entry, last uint64) error {
 
 func checkSize(c ports.Commit) error {
 	total, value, key := 0, 0, 0
-	for _, e := range c.Entries {
+	for _, e := range slices.Concat(c.Entries, c.Rewrites) {
 		total += len(e.Data)
 		value = max(value, len(e.Data))
 	}
@@ -155,8 +156,9 @@ func checkSize(c ports.Commit) error {
 		total += len(k)
 		key = max(key, len(k))
 	}
+	writes := len(c.Entries) + len(c.Puts) + len(c.Deletes) + ports.RewriteWrites*len(c.Rewrites)
 	return errors.Join(
-		within("commit of %d writes, at most %d fit; split it", len(c.Entries)+len(c.Puts)+len(c.Deletes), commitWrites),
+		within("commit of %d writes, at most %d fit; split it", writes, commitWrites),
 		within("commit of %d bytes, at most %d fit; split it", total, commitBytes),
 		within("value of %d bytes, at most %d fit; make it smaller", value, valueBytes),
 		within("key of %d bytes, at most %d fit; make it shorter", key, keyBytes),

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 )
 
-// committedName is the file that holds the number of the newest commit with entries. Badger replays the log of a memtable up to the
+// committedName is the file that holds the number of the newest commit with entries or rewrites. Badger replays the log of a memtable up to the
 // first byte that is wrong, and cuts off the rest: it takes damage in the middle for the end that a crash has left. By this number the
 // two are told apart. It is written after the commit's sync and before Apply returns, and is itself synced only by Close: it costs no
 // sync, and after a loss of power it may be older than the log, but never newer.
 //
-// Commits without entries do not count. What they delete leaves no trace once it is compacted, so their numbers are not found again.
+// Commits of pairs alone do not count. What they delete leaves no trace once it is compacted, so their numbers are not found again. Of a
+// commit that counts there is always a trace, or one of a newer such commit: every removed entry leaves a gap, and a gap that is joined to
+// another is written anew.
 const committedName = "COMMITTED"
 
 const committedText = "%020d %08x\n" // always as long, so that it is overwritten in place

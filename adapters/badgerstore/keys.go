@@ -8,7 +8,7 @@ import (
 
 // The first byte of every Badger key is its class.
 const (
-	entryPrefix = 'e' // then Last and First, 8 bytes each, big-endian; the value is Data
+	entryPrefix = 'e' // then Last and First, 8 bytes each, big-endian; the value is Data, none for a gap
 	pairPrefix  = 'p' // then the caller's key; the value is the caller's
 )
 

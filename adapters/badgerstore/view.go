@@ -80,7 +80,7 @@ func yieldPair(item *badger.Item, yield func(ports.Pair, error) bool) bool {
 	return more
 }
 
-// Entries walks the log, and returns ErrDamaged where it has a hole.
+// Entries walks the log over its gaps, and returns ErrDamaged where it has a hole that is none.
 func (r *reader) Entries(after uint64) iter.Seq2[ports.Entry, error] {
 	return func(yield func(ports.Entry, error) bool) {
 		if after >= r.last {
@@ -93,7 +93,7 @@ func (r *reader) Entries(after uint64) iter.Seq2[ports.Entry, error] {
 				yield(ports.Entry{}, err)
 				return
 			}
-			if previous = e; !yieldEntry(e, item, yield) {
+			if previous = e; !isGap(item) && !yieldEntry(e, item, yield) {
 				return
 			}
 		}

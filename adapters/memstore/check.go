@@ -3,19 +3,24 @@ package memstore
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sort"
 
 	"posthorn/ports"
 )
 
-// errTwice is for the caller's fault of naming a key more than once in a commit.
-var errTwice = errors.New("a key is named twice in one commit")
+// errTwice is for the caller's fault of naming a key, or an entry, more than once in a commit.
+var errTwice = errors.New("named twice in one commit")
 
-// check says whether c may follow the event last.
-func check(c ports.Commit, last uint64) error {
+// check says whether c may follow the event last in a log of these entries.
+func check(c ports.Commit, log []ports.Entry, last uint64) error {
 	if err := checkOrder(c.Entries, last); err != nil {
 		return err
 	}
 	if err := checkSize(c); err != nil {
+		return err
+	}
+	if err := checkRewrites(c.Rewrites, log); err != nil {
 		return err
 	}
 	return checkKeys(c)
@@ -33,12 +38,12 @@ func checkOrder(entries []ports.Entry, last uint64) error {
 }
 
 func checkSize(c ports.Commit) error {
-	writes := len(c.Entries) + len(c.Puts) + len(c.Deletes)
+	writes := len(c.Entries) + len(c.Puts) + len(c.Deletes) + ports.RewriteWrites*len(c.Rewrites)
 	if writes > commitWrites {
 		return tooLarge("commit of %d writes, at most %d fit; split it", writes, commitWrites)
 	}
 	total, largest := 0, 0
-	for _, e := range c.Entries {
+	for _, e := range slices.Concat(c.Entries, c.Rewrites) {
 		total += len(e.Data)
 		largest = max(largest, len(e.Data))
 	}
@@ -77,9 +82,21 @@ func checkKeys(c ports.Commit) error {
 	return nil
 }
 
-func lastOf(entries []ports.Entry) uint64 {
-	if len(entries) == 0 {
-		return 0
+func checkRewrites(rewrites, log []ports.Entry) error {
+	seen := make(map[uint64]struct{}, len(rewrites))
+	for _, e := range rewrites {
+		if i := find(log, e.First); i == len(log) || log[i].First != e.First || log[i].Last != e.Last {
+			return fmt.Errorf("entry %d to %d to be rewritten: %w", e.First, e.Last, ports.ErrNotFound)
+		}
+		seen[e.First] = struct{}{}
 	}
-	return entries[len(entries)-1].Last
+	if len(seen) != len(rewrites) {
+		return fmt.Errorf("%d rewrites name only %d entries; join them before: %w", len(rewrites), len(seen), errTwice)
+	}
+	return nil
+}
+
+// find returns the place of the entry that holds seq, or of the next one after it.
+func find(log []ports.Entry, seq uint64) int {
+	return sort.Search(len(log), func(i int) bool { return log[i].Last >= seq })
 }

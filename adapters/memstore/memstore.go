@@ -2,7 +2,7 @@
 // that need not outlive their process.
 //
 // It has no goroutine and reads no clock, so it runs inside a testing/synctest bubble. Pairs lie in a copy-on-write
-// B-tree and the log in a slice that only grows, so that a snapshot costs nothing and a view blocks nobody.
+// B-tree and the log in a slice that grows, and is copied for a rewrite, so that a snapshot costs nothing and a view blocks nobody.
 //
 // It is as strict as a store on disk: its limits are of the same size, and the slices that a scan yields are
 // overwritten by the next step.
@@ -13,6 +13,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -35,7 +36,8 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	pairs   *btree.Map[string, []byte] // values are never changed in place
-	entries []ports.Entry              // only appended to, so a shorter slice of it is a snapshot
+	entries []ports.Entry              // only appended to, or else copied, so a shorter slice of it is a snapshot
+	last    uint64                     // the last event ever stored
 }
 
 var _ ports.Store = (*Store)(nil)
@@ -59,12 +61,16 @@ func (s *Store) Apply(ctx context.Context, c ports.Commit) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := check(c, lastOf(s.entries)); err != nil {
+	if err := check(c, s.entries, s.last); err != nil {
 		return fmt.Errorf("apply: %w", err)
+	}
+	if len(c.Rewrites) > 0 {
+		s.entries = rewritten(s.entries, c.Rewrites)
 	}
 	for _, e := range c.Entries {
 		e.Data = append([]byte{}, e.Data...)
 		s.entries = append(s.entries, e)
+		s.last = e.Last
 	}
 	for _, p := range c.Puts {
 		s.pairs.Set(string(p.Key), append([]byte{}, p.Value...))
@@ -83,7 +89,7 @@ func (s *Store) View(ctx context.Context, read func(ports.Reader) error) error {
 	defer s.use.Done()
 
 	s.mu.Lock()
-	r := &reader{pairs: s.pairs.Copy(), entries: s.entries}
+	r := &reader{pairs: s.pairs.Copy(), entries: s.entries, last: s.last}
 	s.mu.Unlock()
 	return read(r)
 }
@@ -96,6 +102,16 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.use.Wait()
 	return nil
+}
+
+// rewritten returns a copy of the log with the rewrites done.
+func rewritten(log, rewrites []ports.Entry) []ports.Entry {
+	log = slices.Clone(log)
+	for _, e := range rewrites {
+		data := slices.Clone(e.Data)
+		log[find(log, e.First)].Data = data
+	}
+	return slices.DeleteFunc(log, func(e ports.Entry) bool { return e.Data == nil })
 }
 
 // begin counts one use of the store; Close waits for its end.

@@ -14,6 +14,7 @@ import (
 type reader struct {
 	pairs   *btree.Map[string, []byte]
 	entries []ports.Entry
+	last    uint64
 }
 
 var _ ports.Reader = (*reader)(nil)
@@ -74,5 +75,5 @@ func (r *reader) Entries(after uint64) iter.Seq2[ports.Entry, error] {
 
 // LastSeq returns the last event of the snapshot.
 func (r *reader) LastSeq() (uint64, error) {
-	return lastOf(r.entries), nil
+	return r.last, nil
 }

@@ -60,6 +60,12 @@ func storeTests() []storeTest {
 		{"ApplyAtItsLimits", false, testApplyAtItsLimits},
 		{"ApplyKeyTwice", false, testApplyKeyTwice},
 		{"ApplyDeletes", false, testApplyDeletes},
+		{"RewritesAreAtomic", false, testRewrite},
+		{"RewritesOfWhatIsNotThere", false, testRewriteMissing},
+		{"RewritesAtTheirLimit", false, testRewriteLimit},
+		{"RemovedEntriesLeaveGaps", false, testRemove},
+		{"RemovedEntriesStayInOlderViews", false, testRemoveBesideView},
+		{"LogEmptiedGoesOn", false, testRemoveAll},
 		{"ApplyEndedContext", false, testApplyEndedContext},
 		{"ApplyLeavesSlices", false, testApplyLeavesSlices},
 		{"EmptyStore", false, testEmptyStore},
@@ -79,6 +85,7 @@ func storeTests() []storeTest {
 		{"CloseManyTimes", false, testCloseMany},
 		{"ReopenKeepsEverything", true, testReopen},
 		{"ReopenContinues", true, testReopenContinues},
+		{"ReopenKeepsGaps", true, testReopenGaps},
 	}
 }
 
@@ -202,6 +209,9 @@ func entries(r ports.Reader, after uint64) ([]ports.Entry, error) {
 func pair(key, value string) ports.Pair {
 	return ports.Pair{Key: []byte(key), Value: []byte(value)}
 }
+
+// gone is a rewrite that removes an entry.
+func gone(first, last uint64) ports.Entry { return ports.Entry{First: first, Last: last} }
 
 func entry(first, last uint64, data string) ports.Entry {
 	return ports.Entry{First: first, Last: last, Data: []byte(data)}

@@ -55,7 +55,7 @@ func (f *FaultStore) Applies() int {
 	return f.applies
 }
 
-// Writes returns how many entries, puts and deletes the commits that were stored held together.
+// Writes returns how many entries, rewrites, puts and deletes the commits that were stored held together.
 func (f *FaultStore) Writes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +76,7 @@ func (f *FaultStore) Apply(ctx context.Context, c ports.Commit) error {
 		return err
 	}
 	f.mu.Lock()
-	f.writes += len(c.Entries) + len(c.Puts) + len(c.Deletes)
+	f.writes += len(c.Entries) + len(c.Rewrites) + len(c.Puts) + len(c.Deletes)
 	f.mu.Unlock()
 	return now.err
 }

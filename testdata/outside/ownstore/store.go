@@ -26,6 +26,7 @@ type Store struct {
 type snapshot struct {
 	pairs   map[string][]byte
 	entries []ports.Entry
+	last    uint64
 }
 
 var _ ports.Store = (*Store)(nil)
@@ -48,16 +49,19 @@ func (s *Store) Apply(ctx context.Context, c ports.Commit) error {
 	if err := s.fits(c); err != nil {
 		return err
 	}
-	next := snapshot{maps.Clone(now.pairs), slices.Clone(now.entries)}
+	next := snapshot{maps.Clone(now.pairs), slices.Clone(now.entries), now.last}
 	if next.pairs == nil {
 		next.pairs = map[string][]byte{}
 	}
+	if err := next.rewrite(c.Rewrites); err != nil {
+		return err
+	}
 	for _, e := range c.Entries {
-		if e.First != last(next.entries)+1 || e.Last < e.First {
-			return fmt.Errorf("entry %d to %d after event %d: %w", e.First, e.Last, last(next.entries), ports.ErrOutOfOrder)
+		if e.First != next.last+1 || e.Last < e.First {
+			return fmt.Errorf("entry %d to %d after event %d: %w", e.First, e.Last, next.last, ports.ErrOutOfOrder)
 		}
-		e.Data = bytes.Clone(e.Data)
-		next.entries = append(next.entries, e)
+		e.Data = append([]byte{}, e.Data...)
+		next.entries, next.last = append(next.entries, e), e.Last
 	}
 	named := map[string]bool{}
 	for _, p := range c.Puts {
@@ -76,14 +80,30 @@ func (s *Store) Apply(ctx context.Context, c ports.Commit) error {
 	return nil
 }
 
+func (s *snapshot) rewrite(rewrites []ports.Entry) error {
+	seen := map[uint64]bool{}
+	for _, e := range rewrites {
+		i := slices.IndexFunc(s.entries, func(old ports.Entry) bool { return old.First == e.First && old.Last == e.Last })
+		if i < 0 {
+			return fmt.Errorf("entry %d to %d: %w", e.First, e.Last, ports.ErrNotFound)
+		}
+		s.entries[i].Data, seen[e.First] = bytes.Clone(e.Data), true
+	}
+	if len(seen) < len(rewrites) {
+		return errors.New("an entry is named twice")
+	}
+	s.entries = slices.DeleteFunc(s.entries, func(e ports.Entry) bool { return e.Data == nil })
+	return nil
+}
+
 func (s *Store) fits(c ports.Commit) error {
 	limits, size := s.Limits(), 0
 	add := func(key, value []byte) bool {
 		size += len(key) + len(value)
 		return len(value) <= limits.ValueBytes
 	}
-	ok := len(c.Entries)+len(c.Puts)+len(c.Deletes) <= limits.CommitWrites
-	for _, e := range c.Entries {
+	ok := len(c.Entries)+len(c.Puts)+len(c.Deletes)+ports.RewriteWrites*len(c.Rewrites) <= limits.CommitWrites
+	for _, e := range slices.Concat(c.Entries, c.Rewrites) {
 		ok = add(nil, e.Data) && ok
 	}
 	for _, p := range c.Puts {
@@ -169,11 +189,4 @@ func (s snapshot) Entries(after uint64) iter.Seq2[ports.Entry, error] {
 }
 
 // LastSeq implements ports.Reader.
-func (s snapshot) LastSeq() (uint64, error) { return last(s.entries), nil }
-
-func last(entries []ports.Entry) uint64 {
-	if len(entries) == 0 {
-		return 0
-	}
-	return entries[len(entries)-1].Last
-}
+func (s snapshot) LastSeq() (uint64, error) { return s.last, nil }
