@@ -64,11 +64,11 @@ func Example() {
 	fmt.Println("verified deliveries:", receiver.Account().Verified)
 
 	// The whole API under a prefix of the program's own mux, with its own authorization.
-	mine := func(r *http.Request) error {
+	mine := func(r *http.Request) (httpapi.Access, error) {
 		if r.Header.Get("Authorization") != "Bearer mine" {
-			return errors.New("who are you?")
+			return httpapi.Access{}, errors.New("who are you?")
 		}
-		return nil
+		return httpapi.Access{Key: "ada", Company: "42"}, nil // sees company 42 alone
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/hooks/", http.StripPrefix("/hooks", httpapi.Handler(ph, httpapi.Options{Authorize: mine})))

@@ -2,15 +2,10 @@ package posthorn
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"posthorn/adapters/badgerstore"
@@ -25,6 +20,9 @@ import (
 type Options struct {
 	// Dir is the data directory, made with mode 0700 if it does not exist. One process at a time may hold it.
 	Dir string
+	// WaitLock is how long Open waits for the process that holds Dir to let go of it, as in a restart where the new process is started
+	// before the old one is told to stop. 0 does not wait; then, and after that time, Open returns ErrLocked.
+	WaitLock time.Duration
 	// Store, Bus and Caller replace the usual ones: Badger in Dir, Watermill over Go channels, resty. They belong to the engine from
 	// Open on, which closes the store and ends the bus when it stops.
 	Store  ports.Store
@@ -61,18 +59,18 @@ type Options struct {
 	// place of the system's; nil means the system's. Both hold for the usual Caller.
 	Proxy   string
 	RootCAs *x509.CertPool
-	// Key seals secrets. The zero value takes it from the file secret.key in Dir, which is made with mode 0600 for a new directory.
-	Key Key
+	// Key seals secrets. The zero value takes it from the file secret.key in Dir, which is made with mode 0600 for a new directory, and which
+	// RotateMaster changes. OldKeys open what was sealed before Key was the newest; MasterKey tells when they can go.
+	Key     Key
+	OldKeys []Key
 	// UserAgent of the calls; empty means Posthorn.
 	UserAgent string
 }
 
-const keyFile = "secret.key"
-
 // build makes what o does not bring. When it fails it has closed what it made, and what o brought for the engine to own.
 func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	out := engine.Options{
-		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key,
+		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key, OldKeys: o.OldKeys,
 		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent, NoDispatch: o.NoDispatch, TopicPrefix: o.TopicPrefix,
 		Inbox: o.Inbox, PublishEvents: o.PublishEvents, PublishEventPayloads: o.PublishEventPayloads,
 		DisableAfter: o.DisableAfter, NoBreaker: o.NoBreaker,
@@ -85,14 +83,17 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		return out, nil, errors.Join(err, closeStore(o.Store))
 	}
 	if out.Store == nil {
-		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger}); err != nil {
+		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger, WaitLock: o.WaitLock}); err != nil {
 			return out, nil, err
 		}
 	}
 	if out.Key == (Key{}) {
-		if out.Key, err = o.key(ctx, out.Store); err != nil {
+		file := keyFile(o.Dir)
+		keys, err := file.keys(ctx, out.Store)
+		if err != nil {
 			return out, nil, errors.Join(err, out.Store.Close())
 		}
+		out.Key, out.OldKeys, out.SaveKeys = keys[0], keys[1:], file.write
 	}
 	if out.Bus == nil {
 		channel := gochannel.New()
@@ -143,88 +144,4 @@ func closeStore(s ports.Store) error {
 		return nil
 	}
 	return s.Close()
-}
-
-// key reads the key file, or makes one for a store that has no events yet. A store that has some was made under a key that is
-// gone; another one would not open it.
-func (o Options) key(ctx context.Context, store ports.Store) (Key, error) {
-	if o.Dir == "" {
-		return Key{}, errors.New("open posthorn: a Store was given but neither Key nor Dir; " +
-			"secrets are sealed under a key; set Options.Key")
-	}
-	path := filepath.Join(o.Dir, keyFile)
-	switch key, err := readKey(path); {
-	case err == nil:
-		return key, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return Key{}, err
-	}
-	var last uint64
-	err := store.View(ctx, func(r ports.Reader) (err error) {
-		last, err = r.LastSeq()
-		return err
-	})
-	if err != nil {
-		return Key{}, err
-	}
-	if last > 0 {
-		return Key{}, fmt.Errorf("open posthorn: %s is missing and the store has events; "+
-			"their secrets are sealed under it; put it back or set POSTHORN_SECRET_KEY", path)
-	}
-	return makeKey(path)
-}
-
-func readKey(path string) (Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Key{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return Key{}, fmt.Errorf("open posthorn: %s is refused: it is not a file, and should hold the key; put the key there or set POSTHORN_SECRET_KEY", path)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return Key{}, fmt.Errorf("open posthorn: %s has mode %04o; others could read it; run chmod 600 %s", path, info.Mode().Perm(), path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Key{}, err
-	}
-	key, err := engine.ParseKey(string(text))
-	if err != nil {
-		return Key{}, fmt.Errorf("read %s: %w", path, err)
-	}
-	return key, nil
-}
-
-// makeKey writes a new key, and syncs file and directory: nothing may be sealed under a key that a crash could take away. The file gets
-// its name when it is whole, for a start that was cut off must not leave half a key, which no later start would take.
-func makeKey(path string) (Key, error) {
-	var raw [engine.KeyBytes]byte
-	if _, err := rand.Read(raw[:]); err != nil {
-		return Key{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	key := engine.NewKey(raw)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return Key{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return Key{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	_, err = f.WriteString(key.Text() + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return Key{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	if err = errors.Join(os.Rename(f.Name(), path), syncDir(filepath.Dir(path))); err != nil {
-		return Key{}, fmt.Errorf("make %s: %w", path, err)
-	}
-	return key, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

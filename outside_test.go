@@ -16,7 +16,7 @@ import (
 
 // TestOutside builds and runs the modules of testdata/outside, which use us as strangers do, and holds what they link: of other
 // modules the paths, of ours the packages. They are run with a copy of go.mod, so that nothing is written beside them, and with
-// our go.sum: they need no module that we have not. Only redis does, and has a go.sum with what ours lacks.
+// our go.sum: they need no module that we have not. Only redis and outbox do, and have a go.sum with what ours lacks.
 func TestOutside(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -27,6 +27,7 @@ func TestOutside(t *testing.T) {
 		{"embed", []string{"run"}, "came, signed\ncandidate.created succeeded 202\n"},
 		{"receive", []string{"test"}, "ok"},
 		{"ownstore", []string{"test"}, "ok"},
+		{"outbox", []string{"test"}, "ok"},
 		{"redis", []string{"test", "-count=1"}, "ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

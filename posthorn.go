@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"posthorn/adapters/badgerstore"
 	"posthorn/engine"
@@ -80,8 +81,32 @@ type (
 	Hooks = engine.Hooks
 	// CommitInfo describes a commit.
 	CommitInfo = engine.CommitInfo
+	// Replay sends a part of a company's history again.
+	Replay = engine.Replay
+	// NewReplay asks for one.
+	NewReplay = engine.NewReplay
+	// ReplayQuery is its range.
+	ReplayQuery = engine.ReplayQuery
+	// ReplayPreview says what it would send to whom, and why not more.
+	ReplayPreview = engine.ReplayPreview
 	// Key seals secrets.
 	Key = engine.Key
+	// MasterKey says where the keys stand that secrets are sealed under.
+	MasterKey = engine.MasterKey
+	// APIKey lets a program use the API of package adapters/httpapi, within its scope.
+	APIKey = engine.APIKey
+	// NewAPIKey asks for one.
+	NewAPIKey = engine.NewAPIKey
+	// NewToken is a new API key with its token, which is shown this once.
+	NewToken = engine.NewToken
+	// KeyQuery asks for API keys, oldest first.
+	KeyQuery = engine.KeyQuery
+	// Scope is what an API key is for: admin, read or company:ID.
+	Scope = engine.Scope
+	// Access is what a request may do.
+	Access = engine.Access
+	// Actor is who asked for a command: WithActor puts it into the context, and the log keeps it.
+	Actor = engine.Actor
 	// InvalidError says what is wrong with a command.
 	InvalidError = engine.InvalidError
 	// Problem is one fault of one field.
@@ -97,6 +122,14 @@ const (
 	Cancelled = core.Cancelled
 )
 
+// The modes of a replay.
+const (
+	// ReplaySame makes the calls of the range again, each to its webhook.
+	ReplaySame = core.ReplaySame
+	// ReplayMatch matches the messages of the range against today's webhooks, and calls those that have not got them.
+	ReplayMatch = core.ReplayMatch
+)
+
 // The sentinels that errors match.
 var (
 	ErrNotFound       = ports.ErrNotFound
@@ -110,8 +143,17 @@ var (
 	ErrUnknownOutcome = ports.ErrUnknownOutcome
 )
 
+// StampOf returns a time as a ReplayQuery takes it.
+func StampOf(t time.Time) core.Stamp { return core.StampOf(t) }
+
+// WithActor returns a context whose commands are recorded as asked for by a.
+func WithActor(ctx context.Context, a Actor) context.Context { return engine.WithActor(ctx, a) }
+
 // ParseKey reads a secret key written as 64 hex digits or as base64 of 32 bytes.
 func ParseKey(text string) (Key, error) { return engine.ParseKey(text) }
+
+// ParseKeys reads several, separated by spaces, commas or line ends: the newest first.
+func ParseKeys(text string) ([]Key, error) { return engine.ParseKeys(text) }
 
 // A Posthorn is a running engine with what it stands on. All methods are safe for concurrent use.
 type Posthorn struct {

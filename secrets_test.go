@@ -83,7 +83,7 @@ func TestNothingPrivateIsTold(t *testing.T) {
 		Store: store, Key: key, Logger: logger,
 		Bus: tappedBus{watermillbus.New(channel, channel, watermillbus.Options{Logger: logger}), &travelled},
 	})
-	secret := story(t, ph)
+	secret, token := story(t, ph), apiToken(t, ph)
 	logger.Info("the key", "key", key)
 	if _, err := fmt.Fprintf(&logs, "%v %+v %#v %s", key, key, posthorn.Options{Key: key}, key); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestNothingPrivateIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []string{secret, string(secretKey), string(raw[:]), key.Text(), base64.StdEncoding.EncodeToString(raw[:])}
+	keys := []string{token, token[strings.LastIndex(token[:32], "_")+1:], secret, string(secretKey), string(raw[:]), key.Text(), base64.StdEncoding.EncodeToString(raw[:])}
 	for name, text := range map[string][]byte{"the logs": logs.bytes(), "the events": entries, "the rows": rows, "the bus": travelled.bytes()} {
 		if len(text) < 1000 {
 			t.Errorf("%s: %d bytes; nothing was looked at", name, len(text))
@@ -109,6 +109,24 @@ func TestNothingPrivateIsTold(t *testing.T) {
 			t.Errorf("the vault does not hold %q", p)
 		}
 	}
+}
+
+// apiToken makes an API key, and has it refused and taken.
+func apiToken(t *testing.T, ph *posthorn.Posthorn) string {
+	t.Helper()
+	ctx := posthorn.WithActor(bounded(t), posthorn.Actor{Key: "static"})
+	made, err := ph.CreateKey(ctx, posthorn.NewAPIKey{Name: "ops", Scope: "admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ph.Authenticate(ctx, made.Token); err != nil {
+		t.Error(err)
+	}
+	_, err = ph.Authenticate(ctx, made.Token+"x")
+	if !errors.Is(err, posthorn.ErrNotFound) || strings.Contains(err.Error(), made.Token) {
+		t.Errorf("a wrong token gave %v", err)
+	}
+	return made.Token
 }
 
 func absent(t *testing.T, name string, text []byte, private []string) {

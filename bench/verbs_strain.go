@@ -53,6 +53,26 @@ func overload(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []st
 	return m.Run(ctx, out)
 }
 
+func replay(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
+	var m contest.Replay
+	p := engine(flags)
+	flags.DurationVar(&m.Limit, "limit", 30*time.Minute, "the most time for all of it")
+	flags.IntVar(&m.Past, "past", 100_000, "calls that are sent again")
+	flags.Float64Var(&m.Again, "again", 200, "of these, a second")
+	flags.Float64Var(&m.Rate, "rate", 500, "calls of the live webhook a second")
+	flags.DurationVar(&m.Alone, "alone", time.Minute, "how long it is measured alone")
+	flags.IntVar(&m.Conns, "conns", 64, "connections of the generator")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if m.Past < 1 || m.Again <= 0 || m.Rate <= 0 || m.Alone <= 0 || m.Conns < 1 {
+		return fmt.Errorf("%g a second alone for %v, and beside %d calls at %g a second, over %d connections, measure nothing: give more than 0 of each",
+			m.Rate, m.Alone, m.Past, m.Again, m.Conns)
+	}
+	m.Engine = *p
+	return m.Run(ctx, out)
+}
+
 func soaking(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
 	m := soak.Soak{}
 	flags.StringVar(&m.Engine.Dir, "dir", "bin", "where data directories are made, on a real disk")

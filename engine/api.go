@@ -46,6 +46,12 @@ type (
 	Duration = core.Duration
 	// Policy is what a webhook gets that does not ask for its own.
 	Policy = core.Policy
+	// Replay sends a part of a company's history again.
+	Replay = core.Replay
+	// NewReplay asks for one.
+	NewReplay = core.NewReplay
+	// ReplayQuery is its range.
+	ReplayQuery = core.ReplayQuery
 	// InvalidError says what is wrong with a command.
 	InvalidError = core.InvalidError
 	// Problem is one fault of one field.
@@ -83,8 +89,11 @@ type CallQuery struct {
 	State     CallState
 	// Since and Until bound the call's creation: Since <= t < Until.
 	Since, Until time.Time
-	Limit        int
-	Cursor       string
+	// AsOf asks for the calls as they were at that time, their states too; zero for now. Each call that has changed since costs a read of its
+	// events.
+	AsOf   time.Time
+	Limit  int
+	Cursor string
 }
 
 // A CallDetail is a call with all that is known of it.
@@ -96,6 +105,8 @@ type CallDetail struct {
 	Timeline []Event `json:"timeline"`
 	// Body is what the receiver gets, nil when its parts are no longer kept.
 	Body json.RawMessage `json:"body,omitempty"`
+	// Erased says that what the call told was erased.
+	Erased bool `json:"erased,omitempty"`
 }
 
 // An Attempt is one HTTP try.
@@ -115,9 +126,11 @@ type Attempt struct {
 
 // An Event is an event as the outside sees it.
 type Event struct {
-	Seq  uint64          `json:"seq"`
-	At   time.Time       `json:"at"`
-	Type string          `json:"type"`
+	Seq  uint64    `json:"seq"`
+	At   time.Time `json:"at"`
+	Type string    `json:"type"`
+	// By is who asked for the command that led to it; absent where the engine acted by itself, or it is not known who asked.
+	By   *Actor          `json:"by,omitempty"`
 	Data json.RawMessage `json:"data"`
 }
 

@@ -130,7 +130,7 @@ func (e *Engine) fingerprint(content any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("fingerprint: %w", err)
 	}
-	mac := hmac.New(sha256.New, e.key.bytes[:])
+	mac := hmac.New(sha256.New, e.masterRing.own)
 	mac.Write(data)
 	return hex.EncodeToString(mac.Sum(nil)[:16]), nil
 }

@@ -17,8 +17,10 @@ type DispatcherOptions struct {
 	Bus ports.Bus
 	// Caller makes the attempts. What it refuses to dial is up to its own settings, not the engine's.
 	Caller ports.Caller
-	// Key is that of the engines. What does not open under it is not attempted.
-	Key Key
+	// Key is that of the engines, and seals outcomes; OldKeys open tasks beside it while the engines move to another one. What opens under none
+	// of them is not attempted.
+	Key     Key
+	OldKeys []Key
 
 	// Logger takes what an operator should know; nil discards it. It never gets a secret, a payload or a profile.
 	Logger *slog.Logger
@@ -111,7 +113,7 @@ func NewDispatcher(o DispatcherOptions) (*Dispatcher, error) {
 	if err != nil {
 		return nil, errors.Join(err, release(o.Bus))
 	}
-	s, err := newSealer(o.Key)
+	s, err := newSealer(o.Key, o.OldKeys...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make dispatcher: %w", err), release(o.Bus))
 	}

@@ -21,8 +21,14 @@ type Options struct {
 	Store  ports.Store
 	Bus    ports.Bus
 	Caller ports.Caller
-	// Key seals secrets at rest and what travels on the bus. A store opens only under the key that it was made with.
-	Key Key
+	// Key seals secrets at rest and what travels on the bus. OldKeys open what was sealed before it was the newest: a store opens only when all
+	// keys are there that something in it is still sealed under. Under another Key than the one before, a job seals everything anew; MasterKey
+	// tells when OldKeys can go.
+	Key     Key
+	OldKeys []Key
+	// SaveKeys keeps a ring of keys for the next start, the newest first, durably; with it RotateMaster draws keys. Nil where the keys are
+	// somebody else's to keep. Calls do not overlap.
+	SaveKeys func([]Key) error
 	// NoDispatch leaves all attempts to dispatchers elsewhere, which have the same transport, topic prefix and key. Caller is then not used.
 	NoDispatch bool
 
@@ -72,12 +78,14 @@ type CommitInfo struct {
 
 // An Engine accepts webhooks, candidates and messages, and calls until each call has ended. All methods are safe for concurrent use.
 type Engine struct {
+	*KeyRing
+
 	store        ports.Store
 	bus          ports.Bus
 	checkup      checkup
 	wire         *wire
 	from         origin
-	key          Key
+	masterRing   *masterRing
 	defaults     Policy
 	filters      *filter.Filters
 	disableAfter time.Duration
@@ -88,6 +96,7 @@ type Engine struct {
 	lanes      *lanes
 	pump       *pump
 	jobs       *jobs
+	replayer   *replayer
 	dispatcher *dispatcher // nil with NoDispatch
 	news       *news
 	feed       *feed // nil unless events are published
@@ -206,6 +215,8 @@ func (e *Engine) rejected(topic string, err error) {
 func (e *Engine) committed(c committed) {
 	e.lanes.committed(c)
 	e.jobs.committed(c)
+	e.replayer.committed(c)
+	e.KeyRing.committed(c)
 	e.news.tell()
 	if n := len(c.events); e.hooks.Committed != nil && n > 0 {
 		e.hooks.Committed(CommitInfo{Seq: c.events[n-1].Seq, Events: n, Writes: c.writes, Took: c.took})

@@ -36,8 +36,7 @@ func (e *Engine) eventAt(r ports.Reader, seq uint64) (core.Recorded, error) {
 }
 
 func (e *Engine) outward(r core.Recorded) (Event, error) {
-	data, err := json.Marshal(r.Event)
-	return Event{Seq: r.Seq, At: r.At, Type: e.writer.codec.TypeName(r.Event), Data: data}, err
+	return outward(e.writer.codec, r)
 }
 
 // LastSeq returns the number of the newest event, 0 for an empty log.

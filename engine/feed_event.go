@@ -33,6 +33,9 @@ func newCloudEvent(engine string, event Event) cloudEvent {
 		Company string `json:"company"`
 	}
 	_ = json.Unmarshal(event.Data, &of) // an event of no company has no such field
+	if event.By != nil {
+		event.By = Actor{Key: event.By.Key}.Kept() // an address is personal, and nobody can take it back from a broker
+	}
 	return cloudEvent{
 		SpecVersion: core.CloudEventsVersion, ID: strconv.FormatUint(event.Seq, 10), Source: "posthorn:" + engine, Type: core.OurEventTypes + event.Type,
 		Time: event.At, Company: of.Company, DataContentType: "application/json", Data: fedEvent{Event: event},

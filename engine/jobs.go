@@ -28,6 +28,8 @@ type jobs struct {
 	log    *slog.Logger
 	wake   chan struct{}
 	ages   ages
+	eraser eraser
+	master *masterRing
 }
 
 // committed wakes the runner when a commit has begun a job, or a call that ends before all others.
@@ -35,7 +37,7 @@ func (j *jobs) committed(c committed) {
 	wakes := false
 	for _, e := range c.events {
 		switch e := e.Event.(type) {
-		case core.CallsPlanned, core.WebhookDisabled, core.WebhookDeleted:
+		case core.CallsPlanned, core.WebhookDisabled, core.WebhookDeleted, core.PayloadErased, core.MasterKeyRotated:
 			wakes = true
 		case core.CallRequested:
 			wakes = j.ages.sooner(e.ExpiresAt.Time()) || wakes
@@ -66,6 +68,9 @@ func (j *jobs) run(ctx context.Context) {
 		case <-expire.C:
 			if err := j.expireKeys(ctx); err != nil && ctx.Err() == nil {
 				j.log.Warn("expire idempotency keys", "error", err)
+			}
+			if err := j.master.retire(ctx, j.clock.now()); err != nil && ctx.Err() == nil {
+				j.log.Warn("erase secrets that sign no more", "error", err)
 			}
 		}
 	}
@@ -116,6 +121,12 @@ func (j *jobs) step(ctx context.Context, job core.Job) error {
 		return j.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
 			return core.ContinuePlan(b.State, b, b.now, job.Name)
 		})
+	}
+	if job.Reseal != nil {
+		return j.master.step(ctx)
+	}
+	if job.Erase != nil {
+		return j.erase(ctx, job)
 	}
 	if job.Cancel == nil {
 		return fmt.Errorf("of a kind that this program does not know: %w", ports.ErrDamaged)

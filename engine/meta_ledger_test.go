@@ -12,18 +12,17 @@ import (
 // A ledger follows the log of a run and gives everything in it the name that it has in every run: webhooks by their description,
 // candidates by their address, messages by their data or resource, calls by message and webhook.
 type ledger struct {
-	codec     *core.Codec
-	seq       uint64
-	names     map[string]string // by id
-	ids       map[string]string // by name
-	made      map[string]int
-	versions  map[string]int // of candidates, by name
-	calls     map[string][]*ledgerCall
-	byID      map[string]*ledgerCall
-	digests   map[string]string // what they are of
-	answers   map[core.UsedKey]string
-	unmatched []string
-	texts     map[uint64]string // events by seq, ids not yet named
+	codec    *core.Codec
+	seq      uint64
+	names    map[string]string // by id
+	ids      map[string]string // by name
+	made     map[string]int
+	versions map[string]int // of candidates, by name
+	calls    map[string][]*ledgerCall
+	byID     map[string]*ledgerCall
+	digests  map[string]string // what they are of
+	answers  map[core.UsedKey]string
+	texts    map[uint64]string // events by seq, ids not yet named
 }
 
 type ledgerCall struct {
@@ -99,8 +98,6 @@ func (l *ledger) note(r ports.Reader, rec core.Recorded) (err error) {
 		l.versions[l.names[e.ID]] = e.Version
 	case core.MessagePublished:
 		err = l.message(r, e)
-	case core.MessageUnmatched:
-		l.unmatched = append(l.unmatched, l.names[e.Message])
 	case core.KeyUsed:
 		l.answers[core.UsedKey{Company: e.Company, Route: e.Route, Key: e.Key}] = e.Answer
 	default:

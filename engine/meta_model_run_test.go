@@ -240,8 +240,18 @@ func (m *model) lines() []string {
 		digest := strings.Join([]string{"resource", ref.Type, n.tag, fmt.Sprint(n.version)}, "/")
 		out = append(out, resourceLine(core.ResourceVersion{ResourceRef: ref, Company: n.company, Digest: digest}, n.created, n.updated, n.deleted))
 	}
+	retried := map[string]bool{}
+	for _, c := range m.calls {
+		retried[c.RetryOf] = true
+	}
 	for _, c := range m.calls {
 		out = append(out, callLine(c.Call, c.hasData))
+		if !c.State.Open() && c.State != core.Succeeded && !retried[c.ID] {
+			out = append(out, undeliveredLine(c.Company, c.ID))
+		}
+		if c.RetryOf != "" {
+			out = append(out, againLine(c.Company, c.Message, c.ID))
+		}
 		if c.State.Open() {
 			out = append(out, dueLine(core.Due{Webhook: c.Webhook, At: *c.NextAt, Company: c.Company, Call: c.ID}))
 		}
@@ -251,8 +261,8 @@ func (m *model) lines() []string {
 			out = append(out, keyLine(core.UsedKey{Company: parts[0], Route: parts[1], Key: parts[2]}, k.at.Add(core.KeyLife)))
 		}
 	}
-	for _, name := range m.unmatched {
-		out = append(out, "unmatched "+name)
+	for _, u := range m.unmatched {
+		out = append(out, unmatchedLine(u))
 	}
 	for i := range out {
 		out[i] = toTheHour(out[i])

@@ -19,7 +19,7 @@ type model struct {
 	candidates []*modelCandidate
 	keys       map[string]modelKey
 	made       map[string]int // names, for things that are made twice
-	unmatched  []string
+	unmatched  []core.Unmatched
 	results    map[string]string
 }
 
@@ -161,7 +161,8 @@ func (m *model) publish(company, name, eventType string, resource *engine.Resour
 		m.request(h, engine.Call{Company: company, Webhook: h.ID, Message: name, EventType: eventType, Resource: resource}, hasData)
 	}
 	if !matched {
-		m.unmatched = append(m.unmatched, name)
+		ref := core.MessageRef{Message: name, Company: company, EventType: eventType, Resource: resource, HasData: hasData}
+		m.unmatched = append(m.unmatched, core.Unmatched{MessageRef: ref, CreatedAt: m.now})
 	}
 }
 

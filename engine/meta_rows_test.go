@@ -24,6 +24,7 @@ const beside = "  beside "
 //     about when shows in the hour;
 //   - the engine's row but for its being there, and the leases and epochs of attempts: they count starts and repetitions;
 //   - the fingerprints of idempotency keys, which are over ids;
+//   - the changes of webhooks: a command that is repeated after a crash changes twice. Verify has seen that each is in the log;
 //   - since when a webhook fails: of two attempts of one second it depends which is answered first.
 func (l *ledger) rows(r ports.Reader) ([]string, error) {
 	if err := l.follow(r); err != nil {
@@ -40,9 +41,6 @@ func (l *ledger) rows(r ports.Reader) ([]string, error) {
 			return nil, err
 		}
 		out = append(out, lines...)
-	}
-	for _, name := range l.unmatched {
-		out = append(out, "unmatched "+name)
 	}
 	for i := range out {
 		out[i] = toTheHour(l.named(out[i]))
@@ -75,6 +73,18 @@ func (l *ledger) row(pair ports.Pair) ([]string, error) {
 	case "idempotency":
 		k, until, err := core.ParseKeyRow(pair)
 		return []string{keyLine(k, until), fmt.Sprintf("%skey %v: %s", beside, k, l.answers[k])}, err
+	case "unmatched":
+		m, err := core.ParseUnmatched(pair)
+		return []string{unmatchedLine(m)}, err
+	case "undelivered":
+		company, call, err := core.ParseUndelivered(pair.Key)
+		return []string{undeliveredLine(company, call)}, err
+	case "again":
+		company, message, call, err := core.ParseAgain(pair.Key)
+		return []string{againLine(company, message, call)}, err
+	case "change":
+		_, err := core.ParseChange(pair.Key)
+		return nil, err
 	case "job":
 		j, err := core.ParseJob(pair)
 		return []string{"job " + asJSON(j)}, err
@@ -107,6 +117,16 @@ func callLine(c engine.Call, hasData bool) string {
 
 func dueLine(d core.Due) string {
 	return fmt.Sprintf("due %s at %s of %s to %s", d.Call, d.At.UTC().Format(time.RFC3339), d.Company, d.Webhook)
+}
+
+func unmatchedLine(m core.Unmatched) string {
+	return fmt.Sprintf("unmatched %s at %s %s", m.Message, m.CreatedAt.UTC().Format(time.RFC3339), asJSON(m.MessageRef))
+}
+
+func undeliveredLine(company, call string) string { return "undelivered " + call + " of " + company }
+
+func againLine(company, message, call string) string {
+	return "again " + message + " by " + call + " of " + company
 }
 
 func keyLine(k core.UsedKey, until time.Time) string {

@@ -127,9 +127,9 @@ func (e *Engine) CallPage(ctx context.Context, q CallQuery) (Page[Call], error) 
 	if err != nil {
 		return Page[Call]{}, err
 	}
-	return page(ctx, e.store, scan, func(_ ports.Reader, pair ports.Pair) (Call, bool, error) {
-		c, _, _, err := core.ParseCall(pair)
-		return c, err == nil && q.matches(c), err
+	return page(ctx, e.store, scan, func(r ports.Reader, pair ports.Pair) (Call, bool, error) {
+		c, _, ok, err := e.asked(r, pair, q)
+		return c, ok, err
 	})
 }
 
@@ -141,13 +141,22 @@ func (e *Engine) History(ctx context.Context, q CallQuery) (Page[HistoryRow], er
 	}
 	secrets := map[string]string{}
 	return page(ctx, e.store, scan, func(r ports.Reader, pair ports.Pair) (HistoryRow, bool, error) {
-		c, hasData, _, err := core.ParseCall(pair)
-		if err != nil || !q.matches(c) {
+		c, hasData, ok, err := e.asked(r, pair, q)
+		if err != nil || !ok {
 			return HistoryRow{}, false, err
 		}
 		body, err := e.bodyOf(r, c, hasData, secrets)
 		return HistoryRow{Call: c, Body: body}, true, err
 	})
+}
+
+// asked reads a call as it was at the time that is asked for; ok is false for one that does not belong to the answer.
+func (e *Engine) asked(r ports.Reader, pair ports.Pair, q CallQuery) (c Call, hasData, ok bool, err error) {
+	c, hasData, seqs, err := core.ParseCall(pair)
+	if err == nil {
+		c, ok, err = e.callAsOf(r, c, seqs, q.AsOf)
+	}
+	return c, hasData, ok && q.matches(c), err
 }
 
 // bodyOf writes a call's body again; nil when a part of it is not kept. secrets remembers what has been opened.
@@ -175,6 +184,11 @@ func (q CallQuery) scan() (pageScan, error) {
 	if !q.Until.IsZero() {
 		// Ids hold whole milliseconds: the one that Until falls into may hold calls before it.
 		to = core.CallKey(q.Company, core.PrefixCall+firstID(q.Until.Add(time.Millisecond-time.Nanosecond)))
+	}
+	if !q.AsOf.IsZero() { // what was made later was not there
+		if last := core.CallKey(q.Company, core.PrefixCall+firstID(q.AsOf.Add(time.Millisecond))); string(last) < string(to) {
+			to = last
+		}
 	}
 	return pageScan{from: from, to: to, reverse: true, limit: q.Limit, cursor: q.Cursor}, nil
 }
@@ -211,6 +225,11 @@ func (e *Engine) Calls(ctx context.Context, q CallQuery) iter.Seq2[Call, error] 
 
 // Call returns a call with its attempts, its events and its body, or ErrNotFound.
 func (e *Engine) Call(ctx context.Context, company, id string) (CallDetail, error) {
+	return e.callDetail(ctx, company, id, time.Time{})
+}
+
+// callDetail is Call as of a time, the zero one for now.
+func (e *Engine) callDetail(ctx context.Context, company, id string, at time.Time) (CallDetail, error) {
 	var out CallDetail
 	err := e.store.View(ctx, func(r ports.Reader) error {
 		k := core.CallKey(company, id)
@@ -222,20 +241,32 @@ func (e *Engine) Call(ctx context.Context, company, id string) (CallDetail, erro
 		if err != nil {
 			return err
 		}
-		out.Call = call
+		var ok bool
+		switch out.Call, ok, err = e.callAsOf(r, call, seqs, at); {
+		case err != nil:
+			return err
+		case !ok:
+			return ports.ErrNotFound
+		}
 		if out.Body, err = e.bodyOf(r, call, hasData, map[string]string{}); err != nil {
 			return err
 		}
-		return e.timeline(r, &out, seqs)
+		if out.Erased, err = core.ErasedCall(r.Get, call); err != nil {
+			return err
+		}
+		return e.timeline(r, &out, seqs, at)
 	})
 	return out, named(err, "call", id)
 }
 
-func (e *Engine) timeline(r ports.Reader, out *CallDetail, seqs []uint64) error {
+func (e *Engine) timeline(r ports.Reader, out *CallDetail, seqs []uint64, at time.Time) error {
 	for _, seq := range seqs {
 		recorded, err := e.eventAt(r, seq)
 		if err != nil {
 			return err
+		}
+		if !at.IsZero() && recorded.At.After(at) {
+			break
 		}
 		event, err := e.outward(recorded)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"unicode"
 )
 
 // KeyBytes is the length of the secret key: AES-256.
@@ -42,33 +44,90 @@ func (Key) String() string { return "[secret key]" }
 // GoString hides the key from %#v.
 func (Key) GoString() string { return "[secret key]" }
 
+// ParseKeys reads several keys, each as ParseKey does, separated by spaces, commas or line ends: the newest first.
+func ParseKeys(text string) ([]Key, error) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	keys := make([]Key, len(words))
+	for i, word := range words {
+		var err error
+		if keys[i], err = ParseKey(word); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
 var errSealed = errors.New("does not open under this secret key")
 
-// A sealer closes and opens bytes. It is safe for concurrent use.
-type sealer struct{ aead cipher.AEAD }
+// A sealer closes and opens bytes under a ring of keys: the first closes, all open. It is safe for concurrent use; its copies share the ring.
+type sealer struct{ ring *atomic.Pointer[[]lock] }
 
-func newSealer(k Key) (sealer, error) {
-	if k == (Key{}) {
-		return sealer{}, errors.New("no secret key was given; secrets, and what travels, are sealed under it; set Options.Key")
+// A lock is one key at work.
+type lock struct {
+	key  Key
+	aead cipher.AEAD
+}
+
+func newSealer(newest Key, older ...Key) (sealer, error) {
+	s := sealer{new(atomic.Pointer[[]lock])}
+	return s, s.swap(append([]Key{newest}, older...))
+}
+
+// swap puts another ring in force, the newest key first. What is being sealed meanwhile is sealed under one of both.
+func (s sealer) swap(keys []Key) error {
+	ring := make([]lock, len(keys))
+	for i, k := range keys {
+		if k == (Key{}) {
+			return errors.New("no secret key was given; secrets, and what travels, are sealed under it; set Options.Key")
+		}
+		block, err := aes.NewCipher(k.bytes[:])
+		if err != nil {
+			return err
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return err
+		}
+		ring[i] = lock{k, aead}
 	}
-	block, err := aes.NewCipher(k.bytes[:])
-	if err != nil {
-		return sealer{}, err
+	s.ring.Store(&ring)
+	return nil
+}
+
+// keys are those of the ring, the newest first.
+func (s sealer) keys() []Key {
+	ring := *s.ring.Load()
+	keys := make([]Key, len(ring))
+	for i, l := range ring {
+		keys[i] = l.key
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return sealer{aead}, err
+	return keys
 }
 
 // seal binds data to a purpose: what was sealed for one does not open for another.
 func (s sealer) seal(purpose string, data []byte) []byte {
-	out := make([]byte, 0, len(data)+s.aead.Overhead())
-	return s.aead.Seal(out, nil, data, []byte(purpose)) //nolint:gosec // the AEAD draws the nonce itself
+	return (*s.ring.Load())[0].seal(purpose, data)
+}
+
+func (l lock) seal(purpose string, data []byte) []byte {
+	out := make([]byte, 0, len(data)+l.aead.Overhead())
+	return l.aead.Seal(out, nil, data, []byte(purpose)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
 func (s sealer) open(purpose string, sealed []byte) ([]byte, error) {
-	data, err := s.aead.Open(nil, nil, sealed, []byte(purpose))
-	if err != nil {
-		return nil, errSealed
+	data, _, err := s.openBy(purpose, sealed)
+	return data, err
+}
+
+// openBy tells which key of the ring has opened it: 0 is the newest.
+func (s sealer) openBy(purpose string, sealed []byte) (data []byte, by int, err error) {
+	for i, l := range *s.ring.Load() {
+		if data, err := l.aead.Open(nil, nil, sealed, []byte(purpose)); err == nil {
+			return data, i, nil
+		}
 	}
-	return data, nil
+	return nil, 0, errSealed
 }

@@ -45,19 +45,24 @@ func abandon(o Options) error {
 
 // prepare builds the parts and opens the epoch; no goroutine runs yet.
 func prepare(ctx context.Context, o Options) (*Engine, error) {
-	sealer, err := newSealer(o.Key)
+	sealer, err := newSealer(o.Key, o.OldKeys...)
 	if err != nil {
 		return nil, err
 	}
 	clock := newClock(o.Wall)
 	e := &Engine{
-		store: o.Store, bus: o.Bus, checkup: checkup{bus: o.Bus}, key: o.Key, log: o.Logger, hooks: o.Hooks,
+		store: o.Store, bus: o.Bus, checkup: checkup{bus: o.Bus}, log: o.Logger, hooks: o.Hooks,
 		defaults: o.Defaults, filters: filter.New(), disableAfter: max(0, o.DisableAfter),
 		lanes: newLanes(clock), news: newNews(), stopping: make(chan struct{}), done: make(chan struct{}), busEnded: make(chan struct{}),
 	}
 	e.hurried, e.hurry = context.WithCancel(context.Background())
 	e.writer = newWriter(o.Store, newInputs(o.Random, clock), e.committed)
-	started, err := e.openEpoch(ctx, sealer)
+	e.KeyRing = &KeyRing{store: o.Store, accept: e.writer.accept}
+	if err := e.look(ctx); err != nil {
+		return nil, err
+	}
+	e.masterRing = &masterRing{store: o.Store, sealer: sealer, submit: e.writer.submit, save: o.SaveKeys, log: o.Logger}
+	started, err := e.openEpoch(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +78,15 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	if o.PublishEvents {
 		e.feed = &feed{engine: e, payloads: o.PublishEventPayloads}
 	}
-	e.jobs = &jobs{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, wake: make(chan struct{}, 1)}
+	e.jobs = &jobs{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, wake: make(chan struct{}, 1), master: e.masterRing}
+	e.replayer = &replayer{
+		plan: replayPlan{store: o.Store, verdict: e.verdict}, writer: e.writer, log: o.Logger, wake: make(chan struct{}, 1),
+	}
 	return e, nil
 }
 
-const keyCheck = "this store belongs to this key"
-
 // openEpoch checks the store and writes EngineStarted. A new store gets a mark that only this key opens; an old one must open.
-func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, error) {
+func (e *Engine) openEpoch(ctx context.Context) (core.EngineStarted, error) {
 	var started core.EngineStarted
 	var commit ports.Commit
 	err := e.store.View(ctx, func(r ports.Reader) error {
@@ -90,15 +96,11 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 		case interrupted:
 			return fmt.Errorf("open engine: a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged)
 		}
-		mark, err := optional(r.Get(core.KeyMark()))
+		mark, resealing, err := e.masterRing.resume(r)
 		if err != nil {
-			return err
+			return fmt.Errorf("open engine: %w", err)
 		}
-		if mark == nil {
-			commit.Puts = append(commit.Puts, ports.Pair{Key: core.KeyMark(), Value: s.seal(keyCheck, []byte(keyCheck))})
-		} else if _, err := s.open(keyCheck, mark); err != nil {
-			return fmt.Errorf("open engine: the store %w; give the key that it was made with", err)
-		}
+		commit.Puts = append(commit.Puts, mark...)
 		if err := e.writer.resume(r); err != nil {
 			return err
 		}
@@ -108,7 +110,14 @@ func (e *Engine) openEpoch(ctx context.Context, s sealer) (core.EngineStarted, e
 		if d, started, err = core.StartEngine(t.state, b); err != nil {
 			return err
 		}
-		if err := t.fold(b, d); err != nil {
+		if resealing {
+			begun, err := core.RotateMasterKey(t.state)
+			if err != nil {
+				return err
+			}
+			d.Events = append(d.Events, begun.Events...)
+		}
+		if err := t.fold(b, nil, d); err != nil {
 			return err
 		}
 		rest, err := t.commit()
@@ -183,6 +192,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	e.feeding.Go(func() { e.pump.run(feed) })
 	e.feeding.Go(func() { e.jobs.run(feed) })
+	e.feeding.Go(func() { e.replayer.run(feed) })
 	if e.feed != nil {
 		e.feeding.Go(func() { e.feed.run(feed) })
 	}

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"posthorn/engine/core"
@@ -19,6 +21,7 @@ type turn struct {
 	entries  []ports.Entry
 	vault    []ports.Pair
 	marks    []ports.Pair
+	forgets  [][]byte          // vault items
 	kept     map[string][]byte // the vault items by key
 	bytes    int
 	commands []*command // those decided on, in order
@@ -86,7 +89,7 @@ func (t *turn) takeAccept() *command {
 // filled tells whether the batch has reached a share of what one commit may hold.
 func (t *turn) filled(part, of int) bool {
 	limits := t.store.Limits()
-	return t.bytes > limits.CommitBytes*part/of || t.state.Writes()+len(t.vault) > limits.CommitWrites*part/of
+	return t.bytes > limits.CommitBytes*part/of || t.state.Writes()+len(t.vault)+len(t.forgets) > limits.CommitWrites*part/of
 }
 
 // one runs a command's decision and folds it into the batch. A refused command leaves nothing, and is answered with the batch, for what it
@@ -104,27 +107,30 @@ func (t *turn) one(b *batch, c *command) error {
 	d, refusal := c.decide(b)
 	c.refusal = refusal
 	t.commands = append(t.commands, c)
-	if len(d.Events) == 0 { // refused, or nothing to change
+	if len(d.Events) == 0 { // refused, or nothing that is told of
+		for _, k := range d.Forget {
+			t.forget(k)
+		}
 		return nil
 	}
-	return t.fold(b, d)
+	return t.fold(b, c.by, d)
 }
 
-// fold takes a decision into the batch, and what is to be announced of it: one entry.
-func (t *turn) fold(b *batch, d core.Decision) error {
+// fold takes a decision into the batch, and what is to be announced of it: one entry, by whom it was asked for.
+func (t *turn) fold(b *batch, by *core.Actor, d core.Decision) error {
 	first := t.seq + 1
-	if err := t.foldEvents(b, d.Events); err != nil {
+	if err := t.foldEvents(b, by, d.Events); err != nil {
 		return err
 	}
 	told, err := core.Announce(t.state, b, t.now, d.Events, b.listening)
 	if err != nil {
 		return err
 	}
-	if err := t.foldEvents(b, told.Events); err != nil {
+	if err := t.foldEvents(b, by, told.Events); err != nil {
 		return err
 	}
 	d.Events, d.Vault = append(d.Events, told.Events...), append(d.Vault, told.Vault...)
-	data, err := t.codec.Encode(t.now, d.Events)
+	data, err := t.codec.Encode(t.now, by, d.Events)
 	if err != nil {
 		return err
 	}
@@ -135,13 +141,29 @@ func (t *turn) fold(b *batch, d core.Decision) error {
 		t.bytes += len(v.Key) + len(v.Value)
 		t.kept[string(v.Key)] = v.Value
 	}
+	for _, k := range d.Forget {
+		t.forget(k)
+	}
 	return nil
 }
 
-func (t *turn) foldEvents(b *batch, events []core.Event) error {
+// forget erases a vault item, or takes one of this batch out of it.
+func (t *turn) forget(k []byte) {
+	value, ok := t.kept[string(k)]
+	t.kept[string(k)] = nil // a commit names a key once
+	if !ok {
+		t.forgets = append(t.forgets, k)
+	}
+	if value == nil {
+		return
+	}
+	t.vault = slices.DeleteFunc(t.vault, func(p ports.Pair) bool { return bytes.Equal(p.Key, k) })
+}
+
+func (t *turn) foldEvents(b *batch, by *core.Actor, events []core.Event) error {
 	for _, e := range events {
 		t.seq++
-		r := core.Recorded{Seq: t.seq, At: t.now, Event: e}
+		r := core.Recorded{Seq: t.seq, At: t.now, By: by, Event: e}
 		if err := t.state.Fold(r); err != nil {
 			return err
 		}
@@ -169,7 +191,7 @@ func (t *turn) commit() (ports.Commit, error) {
 	if err != nil {
 		return ports.Commit{}, err
 	}
-	return ports.Commit{Entries: t.entries, Puts: append(append(puts, t.vault...), t.marks...), Deletes: deletes}, nil
+	return ports.Commit{Entries: t.entries, Puts: append(append(puts, t.vault...), t.marks...), Deletes: append(deletes, t.forgets...)}, nil
 }
 
 // dues are the calls that the batch made due. Each carries what the batch itself holds of it, so that it need not be read back at once.

@@ -64,6 +64,9 @@ func Verify(ctx context.Context, store, scratch ports.Store) (VerifyReport, erro
 	if err := verifyVault(ctx, store, &report); err != nil {
 		return report, fmt.Errorf("verify vault: %w", err)
 	}
+	if err := verifySealed(ctx, scratch, store, &report); err != nil {
+		return report, fmt.Errorf("verify sealed secrets: %w", err)
+	}
 	if err := verifyRows(ctx, store, scratch, &report); err != nil {
 		return report, fmt.Errorf("verify rows: %w", err)
 	}
@@ -74,6 +77,10 @@ func verifyVault(ctx context.Context, store ports.Store, report *VerifyReport) e
 	codec := core.NewCodec()
 	var last time.Time
 	return store.View(ctx, func(r ports.Reader) error {
+		working, err := erasing(r)
+		if err != nil {
+			return err
+		}
 		for entry, err := range r.Entries(0) {
 			if err != nil {
 				return err
@@ -87,7 +94,9 @@ func verifyVault(ctx context.Context, store ports.Store, report *VerifyReport) e
 					report.problem("event %d is of %s, before the event ahead of it", rec.Seq, rec.At.Format(time.RFC3339Nano))
 				}
 				last = rec.At
-				verifyItem(r, rec, report)
+				if err := verifyItem(r, rec, working, report); err != nil {
+					return err
+				}
 			}
 			if err := ctx.Err(); err != nil {
 				return err
@@ -97,15 +106,40 @@ func verifyVault(ctx context.Context, store ports.Store, report *VerifyReport) e
 	})
 }
 
-func verifyItem(r ports.Reader, rec core.Recorded, report *VerifyReport) {
+// verifyItem checks that what an event names is there, or else was erased; working says that a job is erasing.
+func verifyItem(r ports.Reader, rec core.Recorded, working bool, report *VerifyReport) error {
 	k, digest, ok := core.VaultItemOf(rec.Event)
-	if !ok {
-		return
+	if !ok || core.IsSealed(rec.Event) {
+		return nil
+	}
+	erased, err := core.Erased(r.Get, rec.Event)
+	if err != nil {
+		return err
 	}
 	report.VaultItems++
-	if _, err := readVault(r, k, digest); err != nil {
+	switch _, err := readVault(r, k, digest); {
+	case erased && errors.Is(err, ports.ErrNotFound), erased && working:
+	case err != nil:
 		report.problem("event %d (%T): its vault item cannot be read: %v", rec.Seq, rec.Event, err)
+	case erased:
+		report.problem("event %d (%T): its vault item was erased, and is still there", rec.Seq, rec.Event)
 	}
+	return nil
+}
+
+// erasing tells whether a job that erases is under way.
+func erasing(r ports.Reader) (bool, error) {
+	from, to := core.JobRange()
+	for pair, err := range r.Scan(from, to, false) {
+		if err != nil {
+			return false, err
+		}
+		job, err := core.ParseJob(pair)
+		if err != nil || job.Erase != nil {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // verifyRows walks the rows of both stores side by side.

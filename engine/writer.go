@@ -26,6 +26,7 @@ const (
 // reads the batch and returns what follows, or why the command is refused. After the commit err is set and done closed.
 type command struct {
 	decide  func(*batch) (core.Decision, error)
+	by      *core.Actor   // who asked for it, nil where nobody did
 	outcome *core.Outcome // set for outcomes: the lanes hear of it after the commit
 	size    int           // bytes it holds while it waits
 	queued  time.Time
@@ -42,7 +43,7 @@ type batch struct {
 	*inputs
 	reader ports.Reader
 	index  *index
-	kept   map[string][]byte // vault items of the batch
+	kept   map[string][]byte // vault items of the batch, nil for one that it erases
 }
 
 func (b *batch) webhooks(company string) ([]core.Webhook, error) {
@@ -63,6 +64,9 @@ func (b *batch) listening(company string) ([]core.Webhook, error) {
 // vaulted returns the data of a vault item, the batch's own included.
 func (b *batch) vaulted(k []byte, digest string) ([]byte, error) {
 	if value, ok := b.kept[string(k)]; ok {
+		if value == nil {
+			return nil, fmt.Errorf("vault item %s was erased: %w", digest, ports.ErrNotFound)
+		}
 		return core.OpenVaultItem(value, digest)
 	}
 	return readVault(b.reader, k, digest)
@@ -114,7 +118,12 @@ func newWriter(store ports.Store, in *inputs, onCommit func(committed)) *writer 
 // accept queues a command and waits for its commit. It returns ErrOverloaded when too much waits. When ctx ends while it waits the
 // command may still be committed.
 func (w *writer) accept(ctx context.Context, size int, decide func(*batch) (core.Decision, error)) error {
-	c := &command{decide: decide, size: size, queued: time.Now(), done: make(chan struct{})}
+	return w.submit(ctx, &command{decide: decide, size: size})
+}
+
+// submit is accept for a command that has more to it than a decision.
+func (w *writer) submit(ctx context.Context, c *command) error {
+	c.by, c.queued, c.done = actorOf(ctx), time.Now(), make(chan struct{})
 	if err := w.queue(c); err != nil {
 		return err
 	}
@@ -245,7 +254,7 @@ func (w *writer) turn(first *command, alone bool) error {
 	if err != nil {
 		return t.fail(err)
 	}
-	if len(commit.Entries)+len(commit.Puts) == 0 && !t.probe {
+	if len(commit.Entries)+len(commit.Puts)+len(commit.Deletes) == 0 && !t.probe {
 		t.answer(nil)
 		return nil
 	}

@@ -131,7 +131,7 @@ func TestAcceptsGetAQuarterOfABatch(t *testing.T) {
 				}
 				return core.Decision{Events: []core.Event{
 					core.KeyUsed{Company: "42", Route: "a", Key: b.ID(""), Answer: what},
-					core.MessageUnmatched{Message: "m", Company: "42"},
+					core.MessageUnmatched{MessageRef: core.MessageRef{Message: "m", Company: "42"}},
 				}}, nil
 			}
 		}

@@ -24,6 +24,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -43,6 +44,8 @@ type Options struct {
 	Logger *slog.Logger
 	// DiskFloor is the free space in bytes below which Open and Apply refuse. 0 means DefaultDiskFloor.
 	DiskFloor uint64
+	// WaitLock is how long Open waits for another Store to let go of the directory; 0 or less does not wait.
+	WaitLock time.Duration
 
 	freeSpace func(dir string) (uint64, error) // nil means statfs; tests set it
 }
@@ -77,7 +80,7 @@ var _ ports.Store = (*Store)(nil)
 // Open opens the store in o.Dir, or makes one there. The whole of it is read once to verify its checksums (about a
 // second for a gigabyte from a fast disk); an ended ctx stops that.
 //
-// It returns ports.ErrLocked when another Store holds the directory, in this process or another; ports.ErrDamaged when
+// It returns ports.ErrLocked when another Store holds the directory, in this process or another, for longer than o.WaitLock; ports.ErrDamaged when
 // what lies there is not what was written, in which case nothing in it was changed; ports.ErrDiskLow when the disk is
 // below the floor; and an error that names the directory when it cannot be used or is of a newer format.
 func Open(ctx context.Context, o Options) (*Store, error) {
@@ -85,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, err
 	}
-	lock, err := acquire(o.Dir)
+	lock, err := o.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,13 @@
 package badgerstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +25,34 @@ type dirLock struct {
 	pidFile string
 }
 
-func acquire(dir string) (*dirLock, error) {
+// lockPoll is how often the lock of another is tried: flock's own waiting can be ended by no context.
+const lockPoll = 20 * time.Millisecond
+
+// acquire takes the lock of o.Dir, and waits for it as long as o says.
+func (o Options) acquire(ctx context.Context) (*dirLock, error) {
+	lock, err := tryAcquire(o.Dir)
+	if o.WaitLock <= 0 || !errors.Is(err, ports.ErrLocked) {
+		return lock, err
+	}
+	o.Logger.Info("waiting for the data directory", "for", o.WaitLock.String(), "because", err)
+	late, poll := time.NewTimer(o.WaitLock), time.NewTicker(lockPoll)
+	defer late.Stop()
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the wait for data directory %s was ended: %w", o.Dir, ctx.Err())
+		case <-late.C:
+			return nil, fmt.Errorf("waited for %s: %w", o.WaitLock, err)
+		case <-poll.C:
+		}
+		if lock, err = tryAcquire(o.Dir); !errors.Is(err, ports.ErrLocked) {
+			return lock, err
+		}
+	}
+}
+
+func tryAcquire(dir string) (*dirLock, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory %q cannot be opened: %w; name a directory that this user may read", dir, err)
@@ -65,5 +94,5 @@ func (l *dirLock) holder() string {
 func (l *dirLock) release() error {
 	// Unlocked by name: a child that this process has forked and that has not yet begun its own program holds a copy of the
 	// descriptor, so that closing ours would not let go.
-	return errors.Join(os.Remove(l.pidFile), unix.Flock(int(l.dir.Fd()), unix.LOCK_UN), l.dir.Close())
+	return errors.Join(os.Remove(l.pidFile), unix.Flock(int(l.dir.Fd()), unix.LOCK_UN), l.dir.Close()) //nolint:gosec // the file that it made
 }

@@ -16,7 +16,7 @@ import (
 
 // addV1 puts /v1 on the mux and returns its description. huma reads parameters, checks bodies against the Go types and writes the
 // description from the same types; bodies have been read and checked for JSON before it sees them.
-func (s *server) addV1(mux *http.ServeMux) *huma.OpenAPI {
+func (s *server) addV1(mux ruledMux) *huma.OpenAPI {
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalLoosely}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -42,8 +42,14 @@ func (s *server) addV1(mux *http.ServeMux) *huma.OpenAPI {
 	s.addWebhooks(api)
 	s.addCandidates(api)
 	s.addMessages(api)
+	s.addErasure(api)
 	s.addCalls(api)
+	s.addUndelivered(api)
+	s.addPast(api)
+	s.addReplays(api)
 	s.addEvents(api)
+	s.addKeys(api)
+	s.addMasterKey(api)
 	describeSeed(api.OpenAPI())
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which inOurWords replaces
 		delete(api.OpenAPI().Components.Schemas.Map(), unused)
@@ -53,7 +59,7 @@ func (s *server) addV1(mux *http.ServeMux) *huma.OpenAPI {
 
 // A checkedMux reads and checks the body of a command before huma does: once, with our limit and our words.
 type checkedMux struct {
-	*http.ServeMux
+	ruledMux
 
 	server *server
 }
@@ -61,10 +67,10 @@ type checkedMux struct {
 // HandleFunc is called by huma for each operation.
 func (m checkedMux) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
 	if !strings.HasPrefix(pattern, "POST ") && !strings.HasPrefix(pattern, "PATCH ") {
-		m.ServeMux.HandleFunc(pattern, handle)
+		m.ruledMux.HandleFunc(pattern, handle)
 		return
 	}
-	m.ServeMux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	m.ruledMux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		buf, err := m.server.bodies.read(r)
 		if err == nil {
 			defer m.server.bodies.done(buf)

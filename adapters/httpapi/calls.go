@@ -17,6 +17,7 @@ type callsQuery struct {
 	State     string    `doc:"Only calls in this state"      enum:"pending,succeeded,failed,skipped,cancelled" query:"state"`
 	Since     time.Time `doc:"Only calls created then or later" query:"since"`
 	Until     time.Time `doc:"Only calls created before"     query:"until"`
+	AsOf      time.Time `doc:"The calls as they were then, their states too, as far as they are kept" query:"asOf"`
 	Limit     int       `default:"50"                        doc:"How many at the most" maximum:"250" minimum:"1" query:"limit"`
 	Cursor    string    `doc:"nextCursor of the page before" query:"cursor"`
 }
@@ -27,13 +28,8 @@ func (s *server) addCalls(api huma.API) {
 		func(ctx context.Context, in *callsQuery) (*content[list[engine.Call]], error) {
 			return replyPage(s.engine.CallPage(ctx, engine.CallQuery{
 				Company: in.Company, Webhook: in.Webhook, EventType: in.EventType, State: engine.CallState(in.State),
-				Since: in.Since, Until: in.Until, Limit: in.Limit, Cursor: in.Cursor,
+				Since: in.Since, Until: in.Until, AsOf: in.AsOf, Limit: in.Limit, Cursor: in.Cursor,
 			}))
-		})
-	register(api, s.op("get-call", http.MethodGet, each, "Get a call with its attempts, timeline and body", http.StatusOK),
-		func(ctx context.Context, in *one) (*content[engine.CallDetail], error) {
-			detail, err := s.engine.Call(ctx, in.Company, in.ID)
-			return reply(withAttempts(detail), err)
 		})
 	register(api, s.op("retry-call", http.MethodPost, each+"/retry", "Make a new call of the same message", http.StatusAccepted),
 		func(ctx context.Context, in *one) (*content[engine.Call], error) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"iter"
+	"time"
 
 	"posthorn/engine"
 )
@@ -14,11 +15,42 @@ type Engine interface {
 	webhookSwitch
 	candidateKeeper
 	messenger
+	eraser
 	teller
+	historian
+	replayer
+	operator
 	// Ready is nil while writes are taken.
 	Ready(ctx context.Context) error
 	// Degraded is nil while calls are made when they are due.
 	Degraded(ctx context.Context) error
+}
+
+// An operator's alone is what these do.
+type operator interface {
+	keyKeeper
+	masterKeeper
+}
+
+type keyKeeper interface {
+	CreateKey(ctx context.Context, n engine.NewAPIKey) (engine.NewToken, error)
+	Keys(ctx context.Context, q engine.KeyQuery) (engine.Page[engine.APIKey], error)
+	RevokeKey(ctx context.Context, id string) (engine.APIKey, error)
+}
+
+type masterKeeper interface {
+	MasterKey(ctx context.Context) (engine.MasterKey, error)
+	RotateMaster(ctx context.Context) (engine.MasterKey, error)
+}
+
+type replayer interface {
+	StartReplay(ctx context.Context, n engine.NewReplay) (engine.Replay, error)
+	PreviewReplay(ctx context.Context, n engine.NewReplay) (engine.ReplayPreview, error)
+	Replays(ctx context.Context, q engine.ListQuery) (engine.Page[engine.Replay], error)
+	Replay(ctx context.Context, company, id string) (engine.Replay, error)
+	PauseReplay(ctx context.Context, company, id string) (engine.Replay, error)
+	ResumeReplay(ctx context.Context, company, id string) (engine.Replay, error)
+	CancelReplay(ctx context.Context, company, id string) (engine.Replay, error)
 }
 
 type webhookKeeper interface {
@@ -52,6 +84,14 @@ type messenger interface {
 	Publish(ctx context.Context, n engine.NewMessage) (engine.Message, error)
 	RetryCall(ctx context.Context, company, id string) (engine.Call, error)
 	CancelCall(ctx context.Context, company, id string) (engine.Call, error)
+}
+
+// A historian knows the past, and what has not arrived.
+type historian interface {
+	Undelivered(ctx context.Context, q engine.UndeliveredQuery) (engine.UndeliveredPage, error)
+	CallAsOf(ctx context.Context, company, id string, at time.Time) (engine.CallDetail, error)
+	WebhookAsOf(ctx context.Context, company, id string, at time.Time) (engine.Webhook, error)
+	WebhookTimeline(ctx context.Context, q engine.TimelineQuery) (engine.Page[engine.TimelineEntry], error)
 }
 
 type teller interface {

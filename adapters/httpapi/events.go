@@ -39,20 +39,26 @@ func (s *server) addEvents(api huma.API) {
 	const ours, all = companyPath + "/events", "/v1/events"
 	register(api, s.op("list-events", http.MethodGet, ours, "List a company's events, oldest first", http.StatusOK),
 		func(ctx context.Context, in *companyEvents) (*content[list[engine.Event]], error) {
-			return replyPage(s.engine.Events(ctx, engine.EventQuery{Company: in.Company, Type: in.Type, After: in.After, Limit: in.Limit}))
+			return s.eventPage(ctx, engine.EventQuery{Company: in.Company, Type: in.Type, After: in.After, Limit: in.Limit})
 		})
-	register(api, s.op("list-all-events", http.MethodGet, all, "List the events of all companies, oldest first", http.StatusOK),
+	register(api, s.op("list-all-events", http.MethodGet, all, "List all events, or to a key of a company its own, oldest first", http.StatusOK),
 		func(ctx context.Context, in *eventsQuery) (*content[list[engine.Event]], error) {
-			return replyPage(s.engine.Events(ctx, engine.EventQuery{Type: in.Type, After: in.After, Limit: in.Limit}))
+			return s.eventPage(ctx, engine.EventQuery{Company: accessOf(ctx).Company, Type: in.Type, After: in.After, Limit: in.Limit})
 		})
 	register(api, s.streamOp("stream-events", ours+"/stream", "Follow a company's events, as server-sent events"),
 		func(_ context.Context, in *companyStream) (*huma.StreamResponse, error) {
 			return s.streamed(in.Company, cmp.Or(in.LastID, in.After)), nil
 		})
-	register(api, s.streamOp("stream-all-events", all+"/stream", "Follow all events, as server-sent events"),
-		func(_ context.Context, in *streamQuery) (*huma.StreamResponse, error) {
-			return s.streamed("", cmp.Or(in.LastID, in.After)), nil
+	register(api, s.streamOp("stream-all-events", all+"/stream", "Follow all events, or to a key of a company its own, as server-sent events"),
+		func(ctx context.Context, in *streamQuery) (*huma.StreamResponse, error) {
+			return s.streamed(accessOf(ctx).Company, cmp.Or(in.LastID, in.After)), nil
 		})
+}
+
+func (s *server) eventPage(ctx context.Context, q engine.EventQuery) (*content[list[engine.Event]], error) {
+	page, err := s.engine.Events(ctx, q)
+	shown(ctx, page.Items)
+	return replyPage(page, err)
 }
 
 func (s *server) streamOp(id, path, summary string) huma.Operation {

@@ -25,7 +25,9 @@ type memory struct {
 	ids        int
 	webhooks   []engine.Webhook
 	candidates []engine.Candidate
+	keys       []engine.APIKey
 	calls      []engine.HistoryRow
+	replays    []engine.Replay
 	attempts   []engine.Attempt // of a test call
 	events     []engine.Event
 	changed    chan struct{} // closed and replaced with each event
@@ -316,6 +318,15 @@ func (m *memory) DeleteCandidate(_ context.Context, company, id string) error {
 		c.Company = "deleted"
 	}
 	return err
+}
+
+func (m *memory) EraseCandidate(ctx context.Context, company, id string) error {
+	return m.DeleteCandidate(ctx, company, id)
+}
+
+func (m *memory) EraseMessage(_ context.Context, _, id string) error {
+	defer m.mu.Unlock()
+	return m.begin("erase " + id)
 }
 
 func (m *memory) Publish(_ context.Context, n engine.NewMessage) (engine.Message, error) {

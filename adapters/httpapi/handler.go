@@ -16,9 +16,10 @@ const DefaultMaxBody = 512 << 10
 
 // Options are what Handler may be told. The zero value works, and lets nobody in.
 type Options struct {
-	// Authorize lets a request in by returning nil; its error's text is given to the client with 401. It is not asked for /healthz,
-	// /readyz, /openapi.json, /docs and preflights. nil refuses everything else: the API is closed unless it is opened, with APIKey or AllowAll.
-	Authorize func(*http.Request) error
+	// Authorize says what a request may do; its error's text is given to the client with 401. It is not asked for /healthz, /readyz,
+	// /openapi.json, /docs and preflights. nil refuses everything else: the API is closed unless it is opened, with Keys, APIKey or AllowAll.
+	// The Access decides which routes and which company the request may use, how often, and who stands in the log.
+	Authorize func(*http.Request) (Access, error)
 	// CORS opens the API to pages of any origin, with any method and header. It is meant for development.
 	CORS bool
 	// Logger hears of internal errors and panics, never of bodies or keys. nil is slog.Default().
@@ -38,6 +39,7 @@ type server struct {
 	log     *slog.Logger
 	bodies  *bodies
 	streams streams
+	limits  limits
 }
 
 // Handler serves the engine over HTTP. It is safe for concurrent use, holds no goroutine of its own, and expects paths below its
@@ -49,8 +51,8 @@ func Handler(e Engine, o Options) http.Handler {
 	}
 	mux := http.NewServeMux()
 	s.addHealth(mux)
-	s.addSeed(mux)
-	s.addDocs(mux, s.addV1(mux))
+	s.addSeed(ruledMux{mux})
+	s.addDocs(mux, s.addV1(ruledMux{mux}))
 	mux.HandleFunc("/", s.noRoute(mux))
 	return s.recovered(s.crossOrigin(s.authorized(s.cleaned(mux))))
 }
@@ -104,7 +106,7 @@ func (s *server) addHealth(mux *http.ServeMux) {
 }
 
 // ready answers 200 while commands are taken, also when the calls wait: whoever sends commands should go on. Why they wait may name hosts of
-// the operator's network, so it is told only to those who may use the API.
+// the operator's network, so it is told only to the operator.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.engine.Ready(r.Context()); err != nil {
 		p := problemOf(err, inQuery)
@@ -119,7 +121,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	}{Status: "ready"}
 	if err := s.engine.Degraded(r.Context()); err != nil {
 		answer.Status = "degraded"
-		if s.authorize(r) == nil {
+		if access, refused := s.authorize(r); refused == nil && access.Admin {
 			answer.Reason = err.Error()
 		}
 	}

@@ -74,6 +74,8 @@ const (
 	codeMethod      = "method_not_allowed"
 	codeSlow        = "request_timeout"
 	codeUnauthorize = "unauthorized"
+	codeForbidden   = "forbidden"
+	codeRate        = "rate_limited"
 )
 
 // An answer says how a sentinel is told. An empty text means that the error's own is fit for the client; where one is given, the

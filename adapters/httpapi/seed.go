@@ -16,7 +16,7 @@ import (
 // The routes of the system that Posthorn replaces. They are plain handlers, outside of huma: their clients send JSON under any
 // Content-Type and read shapes that no schema of ours would choose, and POST /candidates is the hot path.
 
-func (s *server) addSeed(mux *http.ServeMux) {
+func (s *server) addSeed(mux ruledMux) {
 	mux.HandleFunc("POST /webhooks", s.seedWebhook)
 	mux.HandleFunc("POST /candidates", s.seedCandidate)
 	mux.HandleFunc("GET /webhook_history/{companyId}", s.seedHistory)
@@ -103,14 +103,23 @@ func candidateOf(company string, fields map[string]json.RawMessage) engine.NewCa
 	return n
 }
 
-// seedFields decodes the body as a JSON object whatever the Content-Type says: the seed's page says multipart/form-data.
+// seedFields decodes the body as a JSON object whatever the Content-Type says: the seed's page says multipart/form-data. It holds a
+// company's key to that company.
 func (s *server) seedFields(r *http.Request) (map[string]json.RawMessage, error) {
 	buf, err := s.bodies.read(r)
 	if err != nil {
 		return nil, err
 	}
 	defer s.bodies.done(buf)
-	return decodeObject(buf.Bytes())
+	fields, err := decodeObject(buf.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	company, _ := seedCompany(fields["companyId"])
+	if p := foreign(accessOf(r.Context()), company); p != nil {
+		return nil, p
+	}
+	return fields, nil
 }
 
 // seedText is "" for what is not a string, which the engine then refuses by the field's name.

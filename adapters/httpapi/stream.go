@@ -47,7 +47,9 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, company string, 
 				s.endStream(ctx, &out, r, step.err)
 				return
 			default:
-				out.event(step.event, company)
+				seen := []engine.Event{step.event}
+				shown(ctx, seen)
+				out.event(seen[0], company)
 			}
 		case <-beat.C:
 			out.beat()

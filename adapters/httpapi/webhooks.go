@@ -17,7 +17,6 @@ func (s *server) addWebhooks(api huma.API) {
 		func(ctx context.Context, in *paged) (*content[list[engine.Webhook]], error) {
 			return replyPage(s.engine.Webhooks(ctx, in.query()))
 		})
-	register(api, s.op("get-webhook", http.MethodGet, each, "Get a webhook", http.StatusOK), onWebhook(s.engine.Webhook))
 	register(api, s.op("update-webhook", http.MethodPatch, each, "Change a webhook's settings", http.StatusOK), s.updateWebhook)
 	register(api, s.op("enable-webhook", http.MethodPost, each+"/enable", "Let messages reach it again", http.StatusOK),
 		onWebhook(s.engine.EnableWebhook))

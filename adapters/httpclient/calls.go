@@ -70,6 +70,7 @@ func (c *Client) CallPage(ctx context.Context, q engine.CallQuery) (engine.Page[
 	set(query, "state", string(q.State))
 	setTime(query, "since", q.Since)
 	setTime(query, "until", q.Until)
+	setTime(query, "asOf", q.AsOf)
 	return list[engine.Call](ctx, c, query, q.Company, "calls")
 }
 

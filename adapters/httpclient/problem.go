@@ -75,7 +75,7 @@ func sentinelOf(code string, status int) error {
 		return ports.ErrConflict
 	case "too_large":
 		return ports.ErrTooLarge
-	case "overloaded":
+	case "overloaded", "rate_limited":
 		return ports.ErrOverloaded
 	case "closed":
 		return ports.ErrClosed

@@ -11,7 +11,7 @@ import (
 
 type callCmd struct {
 	List   callListCmd   `cmd:"" help:"List calls, newest first."`
-	Get    callGetCmd    `cmd:"" help:"Show a call with its attempts, its events and its body."`
+	Get    callGetCmd    `cmd:"" aliases:"show" help:"Show a call with its attempts, its events and its body."`
 	Retry  callRetryCmd  `cmd:"" help:"Make a new call of one that has ended, with the same message id."`
 	Cancel callCancelCmd `cmd:"" help:"End an open call."`
 }
@@ -22,13 +22,14 @@ type callFilters struct {
 	Event   string `help:"Only calls of this event type." placeholder:"TYPE"`
 	Since   moment `help:"Only calls made then or later: RFC 3339, or a duration ago such as 2h." placeholder:"TIME"`
 	Until   moment `help:"Only calls made before." placeholder:"TIME"`
+	AsOf    moment `help:"The calls as they were then, as far as they are kept." placeholder:"TIME"`
 }
 
 // query asks for a page of calls; without a state, for those in any.
 func (f callFilters) query(company string, page pageFlags, state *engine.CallState) engine.CallQuery {
 	q := engine.CallQuery{
 		Company: company, Webhook: f.Webhook, EventType: f.Event,
-		Since: time.Time(f.Since), Until: time.Time(f.Until), Limit: int(page.Limit), Cursor: page.Cursor,
+		Since: time.Time(f.Since), Until: time.Time(f.Until), AsOf: time.Time(f.AsOf), Limit: int(page.Limit), Cursor: page.Cursor,
 	}
 	if state != nil {
 		q.State = *state
@@ -81,12 +82,16 @@ type callID struct {
 	ID string `arg:"" help:"The call's id."`
 }
 
-type callGetCmd struct{ callID }
+type callGetCmd struct {
+	callID
+
+	AsOf moment `help:"As it was then: RFC 3339, or a duration ago such as 2h." placeholder:"TIME"`
+}
 
 // Run shows a call.
 func (c *callGetCmd) Run(p *program) error {
 	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.CallDetail, error) {
-		return client.Call(ctx, c.Company, c.ID)
+		return client.CallAsOf(ctx, c.Company, c.ID, time.Time(c.AsOf))
 	}, showCallDetail)
 }
 
@@ -141,10 +146,10 @@ func showCallDetail(t table, c engine.CallDetail) {
 	}
 	if len(c.Timeline) > 0 {
 		t.line("")
-		t.row("SEQ", "AT", "EVENT")
+		t.row("SEQ", "AT", "EVENT", "BY")
 	}
 	for _, e := range c.Timeline {
-		t.row(e.Seq, e.At, e.Type)
+		t.row(e.Seq, e.At, e.Type, askedBy(e.By))
 	}
 }
 

@@ -16,6 +16,7 @@ type candidateCmd struct {
 	Apply  candidateApplyCmd  `cmd:"" help:"Apply for a job and tell of it."`
 	State  candidateStateCmd  `cmd:"" help:"Change its state and tell of it."`
 	Delete candidateDeleteCmd `cmd:"" help:"Delete it and tell of it."`
+	Erase  candidateEraseCmd  `cmd:"" help:"Erase all that is known of it, and tell nobody."`
 }
 
 type candidateCreateCmd struct {

@@ -100,14 +100,17 @@ func askPage[T any](p *program, c clientFlags, do func(context.Context, *httpcli
 	if err != nil {
 		return clientError(err)
 	}
+	return printPage(p, c.JSON, page, show)
+}
+
+// printPage prints a part of a list.
+func printPage[T any](p *program, asJSON bool, page engine.Page[T], show func(table, []T)) error {
 	doc := pageDoc[T]{Data: page.Items, NextCursor: page.Next}
 	if doc.Data == nil {
 		doc.Data = []T{}
 	}
-	if err := p.print(c.JSON, doc, func(t table) { show(t, page.Items) }); err != nil {
-		return err
-	}
-	if page.Next != "" && !c.JSON {
+	err := p.print(asJSON, doc, func(t table) { show(t, page.Items) })
+	if err == nil && page.Next != "" && !asJSON {
 		_, err = fmt.Fprintf(p.stderr, "there is more: repeat with --cursor %s\n", page.Next)
 	}
 	return err

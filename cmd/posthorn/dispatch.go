@@ -58,7 +58,7 @@ func (c *dispatchCmd) options(log *slog.Logger) (o engine.DispatcherOptions, ove
 	if over, err = c.transport(); err != nil {
 		return o, over, err
 	}
-	key, given, err := c.secretKey()
+	keys, err := secretKeys(c.SecretKey)
 	if err != nil {
 		return o, over, err
 	}
@@ -66,7 +66,7 @@ func (c *dispatchCmd) options(log *slog.Logger) (o engine.DispatcherOptions, ove
 	case over.local():
 		err = refuse("transport gochannel: is refused: it does not leave its process, so a dispatcher would reach no engine; " +
 			"give --transport that of the engines, as nats://127.0.0.1:4222")
-	case !given:
+	case len(keys) == 0:
 		err = refuse("no secret key was given: what engines ask for could not be opened; set POSTHORN_SECRET_KEY to that of the engines")
 	case c.Concurrency < 1:
 		err = refuse("concurrency %d is refused: it is how many calls may be under way at once; give 1 or more", c.Concurrency)
@@ -79,7 +79,7 @@ func (c *dispatchCmd) options(log *slog.Logger) (o engine.DispatcherOptions, ove
 		return o, over, err
 	}
 	o = engine.DispatcherOptions{
-		Key: key, Logger: log, Concurrency: c.Concurrency, UserAgent: "Posthorn/" + version, TopicPrefix: over.prefix,
+		Key: keys[0], OldKeys: keys[1:], Logger: log, Concurrency: c.Concurrency, UserAgent: "Posthorn/" + version, TopicPrefix: over.prefix,
 	}
 	o.Caller, err = restycaller.New(calling)
 	return o, over, err
@@ -121,7 +121,7 @@ func (c *dispatchCmd) listen(ctx context.Context, d *engine.Dispatcher, metrics 
 	if err != nil {
 		return nil, err
 	}
-	return newService(d, listener, c.guard(dispatchHandler(d, authorize, metrics)), log), nil
+	return newService(d, listener, c.guard(dispatchHandler(d, authorize, metrics), func() bool { return false }), log), nil
 }
 
 // attend waits for what ends a dispatcher, and ends it.

@@ -17,7 +17,7 @@ import (
 // last asks for the key.
 func dispatchHandler(d interface {
 	Ready(ctx context.Context) error
-}, authorize func(*http.Request) error, metrics http.Handler,
+}, authorize authorizer, metrics http.Handler,
 ) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -36,7 +36,7 @@ func dispatchHandler(d interface {
 		}
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if err := authorize(r); err != nil {
+		if _, err := authorize(r); err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="posthorn"`)
 			writeProblem(w, http.StatusUnauthorized, "unauthorized", err.Error())
 			return

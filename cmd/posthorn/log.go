@@ -20,6 +20,7 @@ import (
 type logCmd struct {
 	Tail    logTailCmd    `cmd:"" help:"Print the events of a running engine, oldest first."`
 	Verify  logVerifyCmd  `cmd:"" help:"Check the log, the rows and the vault of a stopped engine."`
+	Export  logExportCmd  `cmd:"" help:"Write the log of a stopped engine as JSON Lines, an event a line. Of a running one, log tail --json prints it."`
 	Rebuild logRebuildCmd `cmd:"" help:"Throw the rows of a stopped engine away and fold them again from its log."`
 }
 
@@ -89,8 +90,23 @@ func (c *logTailCmd) print(w io.Writer, e engine.Event) error {
 	if c.JSON {
 		return json.NewEncoder(w).Encode(e)
 	}
-	_, err := fmt.Fprintf(w, "%8d  %s  %-20s %s\n", e.Seq, stamp(e.At), e.Type, printable(string(e.Data)))
+	by := askedBy(e.By)
+	if by != "" {
+		by = "  by " + by
+	}
+	_, err := fmt.Fprintf(w, "%8d  %s  %-20s %s%s\n", e.Seq, stamp(e.At), e.Type, printable(string(e.Data)), printable(by))
 	return err
+}
+
+// askedBy names who asked, by key and address, as far as they are known.
+func askedBy(by *engine.Actor) string {
+	switch {
+	case by == nil:
+		return ""
+	case by.Key == "" || by.Remote == "":
+		return by.Key + by.Remote
+	}
+	return by.Key + " from " + by.Remote
 }
 
 // storeFlags name the directory of a stopped engine.

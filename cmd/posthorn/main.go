@@ -27,23 +27,26 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 type commandLine struct {
 	ConfigFile string `name:"config" env:"POSTHORN_CONFIG" help:"YAML file of settings, named as the flags are. Flags and environment go before it." placeholder:"FILE" type:"path"` //nolint:lll // a tag
 
-	Serve      serveCmd      `cmd:"" help:"Run the engine and its HTTP API until SIGTERM or Ctrl-C."`
-	Dispatch   dispatchCmd   `cmd:"" help:"Make calls for engines that run elsewhere, over a broker, until SIGTERM or Ctrl-C."`
-	Demo       demoCmd       `cmd:"" help:"Show the whole way of a call in a temporary directory: webhook, candidate, call, history, retry."`
-	Listen     listenCmd     `cmd:"" help:"Receive: print and verify what arrives until Ctrl-C."`
-	Load       loadCmd       `cmd:"" help:"Put an engine, or another sender of webhooks, under load, and judge what arrives."`
-	Signature  signatureCmd  `cmd:"" help:"Signatures: make and check them, for a receiver that you build."`
-	Webhook    webhookCmd    `cmd:"" help:"Webhooks: who wants to hear of what."`
-	Candidate  candidateCmd  `cmd:"" help:"Candidates: the sample resource."`
-	Message    messageCmd    `cmd:"" help:"Messages: anything else to tell."`
-	History    historyCmd    `cmd:"" help:"Show a company's calls, newest first."`
-	Call       callCmd       `cmd:"" help:"Calls: look closer, retry, cancel."`
-	Log        logCmd        `cmd:"" help:"The log of events: tail, verify, rebuild."`
-	Health     healthCmd     `cmd:"" help:"Ask whether an engine takes commands."`
-	Config     configCmd     `cmd:"" help:"Print the settings in force and where each is from."`
-	Completion completionCmd `cmd:"" help:"Print a script that completes words in a shell."`
-	Complete   completeCmd   `cmd:"" help:"Print what could complete the last word." hidden:""`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the engine and its HTTP API until SIGTERM or Ctrl-C."`
+	Dispatch    dispatchCmd    `cmd:"" help:"Make calls for engines that run elsewhere, over a broker, until SIGTERM or Ctrl-C."`
+	Demo        demoCmd        `cmd:"" help:"Show the whole way of a call in a temporary directory: webhook, candidate, call, history, retry."`
+	Listen      listenCmd      `cmd:"" help:"Receive: print and verify what arrives until Ctrl-C."`
+	Load        loadCmd        `cmd:"" help:"Put an engine, or another sender of webhooks, under load, and judge what arrives."`
+	Signature   signatureCmd   `cmd:"" help:"Signatures: make and check them, for a receiver that you build."`
+	Webhook     webhookCmd     `cmd:"" help:"Webhooks: who wants to hear of what."`
+	Candidate   candidateCmd   `cmd:"" help:"Candidates: the sample resource."`
+	Message     messageCmd     `cmd:"" help:"Messages: anything else to tell."`
+	History     historyCmd     `cmd:"" help:"Show a company's calls, newest first."`
+	Call        callCmd        `cmd:"" help:"Calls: look closer, retry, cancel."`
+	Undelivered undeliveredCmd `cmd:"" help:"Tell what was not delivered, why, and what to do: counts, then rows."`
+	Replay      replayCmd      `cmd:"" help:"Send a part of the history again: start, list, show, pause, resume, cancel."`
+	Log         logCmd         `cmd:"" help:"The log of events: tail, verify, rebuild."`
+	Key         keyCmd         `cmd:"" help:"API keys: who may use the engine, and for what."`
+	Health      healthCmd      `cmd:"" help:"Ask whether an engine takes commands."`
+	Config      configCmd      `cmd:"" help:"Print the settings in force and where each is from."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes words in a shell."`
+	Complete    completeCmd    `cmd:"" help:"Print what could complete the last word." hidden:""`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // A program is what a verb acts on, in place of the process's own.

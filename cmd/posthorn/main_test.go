@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told, "floorless": floorless})
+	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told, "repeating": repeating, "floorless": floorless})
 }
 
 // checked looks for goroutines that are left when all tests have ended.

@@ -11,6 +11,7 @@ import (
 
 type messageCmd struct {
 	Publish messagePublishCmd `cmd:"" help:"Tell the webhooks that asked."`
+	Erase   messageEraseCmd   `cmd:"" help:"Erase its data and what was answered, and cancel its waiting calls."`
 }
 
 type messagePublishCmd struct {

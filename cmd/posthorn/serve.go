@@ -24,9 +24,10 @@ type serveFlags struct {
 	workFlags
 	defaultFlags
 
-	Data       string `default:"posthorn-data" env:"POSTHORN_DATA" help:"Data directory, made if it does not exist; one process at a time may hold it." placeholder:"DIR" type:"path"` //nolint:lll // a tag
-	Listen     string `default:"127.0.0.1:8080" env:"POSTHORN_LISTEN" help:"Address to listen on; port 0 takes a free one. Other than loopback needs an API key." placeholder:"ADDR"`  //nolint:lll // a tag
-	NoDispatch bool   `env:"POSTHORN_NO_DISPATCH" help:"Make no calls: leave them to dispatchers, which have the same transport and secret key."`
+	Data       string        `default:"posthorn-data" env:"POSTHORN_DATA" help:"Data directory, made if it does not exist; one process at a time may hold it." placeholder:"DIR" type:"path"`                         //nolint:lll // a tag
+	Listen     string        `default:"127.0.0.1:8080" env:"POSTHORN_LISTEN" help:"Address to listen on; port 0 takes a free one. Other than loopback needs an API key." placeholder:"ADDR"`                          //nolint:lll // a tag
+	WaitLock   time.Duration `default:"0s" env:"POSTHORN_WAIT_LOCK" help:"How long to wait for the process before this one to let go of the data directory and the address; 0 does not wait." placeholder:"DURATION"` //nolint:lll // a tag
+	NoDispatch bool          `env:"POSTHORN_NO_DISPATCH" help:"Make no calls: leave them to dispatchers, which have the same transport and secret key."`
 
 	Inbox                bool `env:"POSTHORN_INBOX" help:"Accept messages and candidates from the transport's topic inbox."`
 	PublishEvents        bool `env:"POSTHORN_PUBLISH_EVENTS" help:"Publish every event of the log on the transport's topic events."`
@@ -79,17 +80,17 @@ func (c *serveFlags) attend(s *service, signals <-chan os.Signal, threads *threa
 	}
 }
 
-// start opens the engine and listens. The listener comes first: a port in use is told before a directory is touched.
+// start opens the engine and listens. The listener comes first: a port in use is told before a directory is touched, and in a restart
+// clients wait in its queue while the engine opens.
 func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, error) {
-	authorize, err := c.authorization(ctx, c.Listen)
-	if err != nil {
+	if err := c.checkListen(ctx); err != nil {
 		return nil, err
 	}
 	options, over, err := c.options(log)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listenOn(ctx, c.Listen)
+	listener, err := c.listener(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -102,14 +103,18 @@ func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, err
 	if err != nil {
 		return nil, exitWith(openCode(err), errors.Join(err, listener.Close()))
 	}
-	h := httpapi.Handler(engine, httpapi.Options{Authorize: authorize, CORS: c.Dev, Logger: log, Version: version})
-	return newService(engine, listener, c.guard(h), log), nil
+	if c.open(engine) && !loopback(c.Listen) {
+		return nil, errors.Join(c.openToAll(), engine.Close(), listener.Close())
+	}
+	h := httpapi.Handler(engine, httpapi.Options{Authorize: c.authorize(engine), CORS: c.Dev, Logger: log, Version: version})
+	return newService(engine, listener, c.guard(h, engine.HasKeys), log), nil
 }
 
 // options reads the flags, and opens nothing.
 func (c *serveFlags) options(log *slog.Logger) (o posthorn.Options, over transport, err error) {
 	o = posthorn.Options{
-		Dir: c.Data, Logger: log, AllowTargets: c.AllowTarget, AllowPrivateTargets: c.Dev, UserAgent: "Posthorn/" + version, NoDispatch: c.NoDispatch,
+		Dir: c.Data, WaitLock: c.WaitLock, Logger: log,
+		AllowTargets: c.AllowTarget, AllowPrivateTargets: c.Dev, UserAgent: "Posthorn/" + version, NoDispatch: c.NoDispatch,
 	}
 	if c.Data == "" {
 		return o, over, refuse("data directory \"\" is refused: events must be kept somewhere; give --data a directory")
@@ -130,15 +135,17 @@ func (c *serveFlags) options(log *slog.Logger) (o posthorn.Options, over transpo
 	}
 	o.Inbox, o.PublishEvents, o.PublishEventPayloads = c.Inbox, c.PublishEvents, c.PublishEventPayloads
 	o.TopicPrefix = over.prefix
-	key, given, err := c.secretKey()
+	keys, err := secretKeys(c.SecretKey)
 	if err != nil {
 		return o, over, err
 	}
-	o.Key = key
+	if len(keys) > 0 {
+		o.Key, o.OldKeys = keys[0], keys[1:]
+	}
 	switch {
 	case c.NoDispatch && over.local():
 		err = refuse("--no-dispatch is refused: over gochannel: nobody else can make the calls; give --transport a broker, as nats://127.0.0.1:4222")
-	case c.NoDispatch && !given:
+	case c.NoDispatch && len(keys) == 0:
 		err = refuse("--no-dispatch is refused: dispatchers need the key that seals what travels, and none was given; "+
 			"set POSTHORN_SECRET_KEY for all of them: to what is in %s if that is there, else make one with `openssl rand -hex 32`",
 			filepath.Join(c.Data, "secret.key"))
@@ -158,6 +165,33 @@ func (c *serveFlags) exchange(local bool) error {
 		return refuse("--publish-event-payloads is refused: events are not published, so their payloads cannot be; give --publish-events too")
 	}
 	return nil
+}
+
+// listenPoll is how often an address in use is tried: nothing tells when it becomes free.
+const listenPoll = 20 * time.Millisecond
+
+// listener listens, and waits for the address as the engine waits for the directory: the process before this one holds both.
+func (c *serveFlags) listener(ctx context.Context, log *slog.Logger) (net.Listener, error) {
+	l, err := listenOn(ctx, c.Listen)
+	if c.WaitLock <= 0 || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	log.Info("waiting for the address", "for", c.WaitLock.String(), "because", err)
+	late, poll := time.NewTimer(c.WaitLock), time.NewTicker(listenPoll)
+	defer late.Stop()
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-late.C:
+			return nil, err
+		case <-poll.C:
+		}
+		if l, err = listenOn(ctx, c.Listen); !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+	}
 }
 
 // checkAddress tells an address that is none from one that cannot be listened on. net.Listen would take an empty one.

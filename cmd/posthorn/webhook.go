@@ -3,23 +3,25 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"posthorn/adapters/httpclient"
 	"posthorn/engine"
 )
 
 type webhookCmd struct {
-	Create       webhookCreateCmd  `cmd:"" help:"Register a webhook; its secret is shown this once."`
-	List         webhookListCmd    `cmd:"" help:"List webhooks, oldest first."`
-	Get          webhookGetCmd     `cmd:"" help:"Show a webhook."`
-	Update       webhookUpdateCmd  `cmd:"" help:"Change settings; what is not given stays."`
-	Enable       webhookEnableCmd  `cmd:"" help:"Let new messages reach it again."`
-	Disable      webhookDisableCmd `cmd:"" help:"Skip its messages and cancel its waiting calls."`
-	Pause        webhookPauseCmd   `cmd:"" help:"Let its calls wait, those to come too."`
-	Resume       webhookResumeCmd  `cmd:"" help:"Let its calls go on."`
-	RotateSecret webhookRotateCmd  `cmd:"" help:"Put a new secret in force, shown this once; the old one signs too for a time."`
-	Test         webhookTestCmd    `cmd:"" help:"Make one call of one attempt, and wait for its end. Exit code 1 unless it succeeded."`
-	Delete       webhookDeleteCmd  `cmd:"" help:"Delete it and cancel its waiting calls; its history stays."`
+	Create       webhookCreateCmd   `cmd:"" help:"Register a webhook; its secret is shown this once."`
+	List         webhookListCmd     `cmd:"" help:"List webhooks, oldest first."`
+	Get          webhookGetCmd      `cmd:"" aliases:"show" help:"Show a webhook."`
+	Timeline     webhookTimelineCmd `cmd:"" help:"List what changed in a webhook, when, and who did it; of a deleted one too."`
+	Update       webhookUpdateCmd   `cmd:"" help:"Change settings; what is not given stays."`
+	Enable       webhookEnableCmd   `cmd:"" help:"Let new messages reach it again."`
+	Disable      webhookDisableCmd  `cmd:"" help:"Skip its messages and cancel its waiting calls."`
+	Pause        webhookPauseCmd    `cmd:"" help:"Let its calls wait, those to come too."`
+	Resume       webhookResumeCmd   `cmd:"" help:"Let its calls go on."`
+	RotateSecret webhookRotateCmd   `cmd:"" help:"Put a new secret in force, shown this once; the old one signs too for a time."`
+	Test         webhookTestCmd     `cmd:"" help:"Make one call of one attempt, and wait for its end. Exit code 1 unless it succeeded."`
+	Delete       webhookDeleteCmd   `cmd:"" help:"Delete it and cancel its waiting calls; its history stays."`
 }
 
 type webhookCreateCmd struct {
@@ -84,12 +86,16 @@ type webhookID struct {
 	ID string `arg:"" help:"The webhook's id."`
 }
 
-type webhookGetCmd struct{ webhookID }
+type webhookGetCmd struct {
+	webhookID
+
+	AsOf moment `help:"As it was then: RFC 3339, or a duration ago such as 2h." placeholder:"TIME"`
+}
 
 // Run shows a webhook.
 func (c *webhookGetCmd) Run(p *program) error {
 	return ask(p, c.clientFlags, func(ctx context.Context, client *httpclient.Client) (engine.Webhook, error) {
-		return client.Webhook(ctx, c.Company, c.ID)
+		return client.WebhookAsOf(ctx, c.Company, c.ID, time.Time(c.AsOf))
 	}, showWebhook)
 }
 

@@ -22,7 +22,7 @@ type workFlags struct {
 	keyFlag
 	transportFlag
 
-	SecretKey   string        `env:"POSTHORN_SECRET_KEY" help:"Key that seals secrets and what travels: 64 hex digits or base64 of 32 bytes, the same for all that work together. Without it an engine uses DIR/secret.key." placeholder:"KEY" secret:""` //nolint:lll // a tag
+	SecretKey   string        `env:"POSTHORN_SECRET_KEY" help:"Key that seals secrets and what travels: 64 hex digits or base64 of 32 bytes, the same for all that work together; to move to another, NEW,OLD. Without it an engine uses DIR/secret.key." placeholder:"KEY" secret:""` //nolint:lll // a tag
 	Dev         bool          `env:"POSTHORN_DEV" help:"Development: private targets may be called, CORS is open, logs are text."`
 	AllowTarget []string      `env:"POSTHORN_ALLOW_TARGET" help:"Private target that may be called: a network, address or name, with or without port. Repeatable." placeholder:"TARGET"`                                              //nolint:lll // a tag
 	Proxy       string        `env:"POSTHORN_PROXY" help:"Forward proxy for the calls: http or https, user and password before an @. Without it HTTPS_PROXY and HTTP_PROXY say; NO_PROXY names exceptions." placeholder:"URL" url:""` //nolint:lll // a tag
@@ -36,15 +36,16 @@ type keyFlag struct {
 	Key string `env:"POSTHORN_API_KEY" help:"API key. Give it by environment or file: others can see flags." placeholder:"KEY" secret:""`
 }
 
-// secretKey reads the key that was given; ok says whether there was one.
-func (c *workFlags) secretKey() (key posthorn.Key, ok bool, err error) {
-	if c.SecretKey == "" {
-		return key, false, nil
+// secretKeys reads the keys that were given, the newest first; none for none.
+func secretKeys(text string) ([]posthorn.Key, error) {
+	if text == "" {
+		return nil, nil
 	}
-	if key, err = posthorn.ParseKey(c.SecretKey); err != nil {
-		return key, false, exitWith(exitUsage, fmt.Errorf("secret key is refused: %w", err))
+	keys, err := posthorn.ParseKeys(text)
+	if err != nil {
+		return nil, exitWith(exitUsage, fmt.Errorf("secret key is refused: %w", err))
 	}
-	return key, true, nil
+	return keys, nil
 }
 
 // calling reads what calls are made with.
@@ -86,8 +87,11 @@ func (c *workFlags) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, nil))
 }
 
+// An authorizer says what a request may do.
+type authorizer = func(*http.Request) (httpapi.Access, error)
+
 // authorization asks for the key. Without one, everybody who reaches the port is let in, so only this machine may.
-func (c *workFlags) authorization(ctx context.Context, listen string) (func(*http.Request) error, error) {
+func (c *workFlags) authorization(ctx context.Context, listen string) (authorizer, error) {
 	switch err := checkAddress(ctx, listen); {
 	case err != nil:
 		return nil, err
@@ -101,12 +105,19 @@ func (c *workFlags) authorization(ctx context.Context, listen string) (func(*htt
 	}
 }
 
-// guard lets no web page in, where only the machine's own processes are to be.
-func (c *workFlags) guard(h http.Handler) http.Handler {
-	if c.Key == "" && !c.Dev {
-		return localOnly(h)
+// guard lets no web page in, where only the machine's own processes are to be: while keyed is false.
+func (c *workFlags) guard(h http.Handler, keyed func() bool) http.Handler {
+	if c.Key != "" || c.Dev {
+		return h
 	}
-	return h
+	local := localOnly(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if keyed() {
+			h.ServeHTTP(w, r)
+			return
+		}
+		local.ServeHTTP(w, r)
+	})
 }
 
 func listenOn(ctx context.Context, address string) (net.Listener, error) {

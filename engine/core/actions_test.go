@@ -45,6 +45,12 @@ func (w *world) decide(a action) (Decision, any, error) {
 		return w.decideEdit(a, candidate)
 	case "delete-candidate":
 		return w.edit(DeleteCandidate(candidate.company, candidate.id), nil)
+	case "erase-candidate":
+		d, err := EraseResource(w.state, candidate.company, CandidateType, candidate.id)
+		return d, nil, err
+	case "erase-message":
+		d, err := EraseMessage(w.state, MessageRef{Message: w.messageOf(call), Company: call.company, HasData: true})
+		return d, nil, err
 	case "publish":
 		return w.publish(NewMessage{Company: a.Company, EventType: "x.y", Data: []byte(`{"n": 1}`)})
 	case "publish-resource":

@@ -54,7 +54,7 @@ func (d *desk) commit(decide func(*State) (Decision, error)) (entry []byte, puts
 	if err != nil || len(decision.Events) == 0 {
 		d.b.Fatalf("%d events, %v", len(decision.Events), err)
 	}
-	entry, err = d.codec.Encode(d.now, decision.Events)
+	entry, err = d.codec.Encode(d.now, nil, decision.Events)
 	if err != nil {
 		d.b.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func BenchmarkRead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	entry, err := d.codec.Encode(d.now, decision.Events)
+	entry, err := d.codec.Encode(d.now, nil, decision.Events)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -38,6 +38,7 @@ const (
 	WebhookIsOff     Reason = "webhook disabled" // when the message came, or while the call waited
 	WebhookIsDeleted Reason = "webhook deleted"
 	CancelledByHand  Reason = "cancelled by hand"
+	ErasedPayload    Reason = "payload erased"
 	TooOld           Reason = "too old"       // the webhook's maxAge
 	FilterFailed     Reason = "filter failed" // it could not be judged, or not within its bounds
 )
@@ -70,6 +71,8 @@ type Call struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty" cbor:"-"`
 	// RetryOf is the call that this one repeats by hand.
 	RetryOf string `json:"retryOf,omitempty" cbor:"37,keyasint,omitempty"`
+	// Replay made the call, if it is set.
+	Replay string `json:"replay,omitempty" cbor:"145,keyasint,omitempty"`
 }
 
 // callRow is the stored form. NextAt and EndedAt exclude each other, and so do their stamps.

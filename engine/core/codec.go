@@ -61,6 +61,16 @@ func kinds() []kind {
 		kindOf[WebhookResumed](27),
 		kindOf[BreakerOpened](28),
 		kindOf[BreakerClosed](29),
+		kindOf[KeyCreated](30),
+		kindOf[KeyRevoked](31),
+		kindOf[WebhookResealed](32),
+		kindOf[MasterKeyRotated](33),
+		kindOf[PayloadErased](35),
+		kindOf[ReplayStarted](36),
+		kindOf[ReplayAdvanced](37),
+		kindOf[ReplayPaused](38),
+		kindOf[ReplayResumed](39),
+		kindOf[ReplayEnded](40),
 	}, candidateKinds()...)
 }
 
@@ -89,12 +99,19 @@ func newCodec(all []kind) *Codec {
 // TypeName returns the name of an event's type, as answers show it.
 func (c *Codec) TypeName(e Event) string { return c.byType[reflect.TypeOf(e)].name }
 
-// The form of an entry: [time, [[number, version, fields], ...]]. D is the Event when it is written, its bytes when it is read.
+// The form of an entry: [time, [[number, version, fields], ...]], and [key, remote] behind them where it is known who asked. D is the
+// Event when it is written, its bytes when it is read.
 type (
 	writtenEntry[D any] struct {
 		_      struct{} `cbor:",toarray"`
 		At     Stamp
 		Events []writtenEvent[D]
+	}
+	actedEntry[D any] struct {
+		_      struct{} `cbor:",toarray"`
+		At     Stamp
+		Events []writtenEvent[D]
+		By     *Actor
 	}
 	writtenEvent[D any] struct {
 		_       struct{} `cbor:",toarray"`
@@ -104,8 +121,8 @@ type (
 	}
 )
 
-// Encode writes the events of one command, decided at one time between 1678 and 2262.
-func (c *Codec) Encode(at time.Time, events []Event) ([]byte, error) {
+// Encode writes the events of one command, decided at one time between 1678 and 2262; by is nil where nobody asked, or it is not known who.
+func (c *Codec) Encode(at time.Time, by *Actor, events []Event) ([]byte, error) {
 	out := writtenEntry[Event]{At: StampOf(at), Events: make([]writtenEvent[Event], len(events))}
 	if !out.At.Time().Equal(at) {
 		return nil, fmt.Errorf("encode event: time %s cannot be stored; years are 1678 to 2262; set the clock", at)
@@ -117,14 +134,17 @@ func (c *Codec) Encode(at time.Time, events []Event) ([]byte, error) {
 		}
 		out.Events[i] = writtenEvent[Event]{Number: k.number, Version: k.version, Data: e}
 	}
+	if by != nil {
+		return stored.Marshal(actedEntry[Event]{At: out.At, Events: out.Events, By: by})
+	}
 	return stored.Marshal(out)
 }
 
 // Decode reads an entry back. It returns ErrDamaged for bytes that no version of this program has written, and says so by
 // number for a type or version that is newer than this program.
 func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
-	var w writtenEntry[cbor.RawMessage]
-	if err := stored.reading.Unmarshal(entry.Data, &w); err != nil {
+	w, err := readEntry(entry.Data)
+	if err != nil {
 		return nil, fmt.Errorf("decode entry %d: %w: %w; run `posthorn log verify`", entry.Last, ports.ErrDamaged, err)
 	}
 	if n := uint64(len(w.Events)); n == 0 || entry.Last < entry.First || entry.Last-entry.First != n-1 {
@@ -137,9 +157,22 @@ func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decode event %d: %w", entry.First+uint64(i), err)
 		}
-		out[i] = Recorded{Seq: entry.First + uint64(i), At: w.At.Time(), Event: event}
+		out[i] = Recorded{Seq: entry.First + uint64(i), At: w.At.Time(), By: w.By, Event: event}
 	}
 	return out, nil
+}
+
+// readEntry reads both forms, which the first byte tells apart.
+func readEntry(data []byte) (w actedEntry[cbor.RawMessage], err error) {
+	const arrayOfThree = 0x83 // RFC 8949, section 3: major type 4, and how many elements
+	if len(data) > 0 && data[0] == arrayOfThree {
+		err = stored.reading.Unmarshal(data, &w)
+		return w, err
+	}
+	var short writtenEntry[cbor.RawMessage]
+	err = stored.reading.Unmarshal(data, &short)
+	w.At, w.Events = short.At, short.Events
+	return w, err
 }
 
 func (c *Codec) decodeEvent(w writtenEvent[cbor.RawMessage]) (Event, error) {

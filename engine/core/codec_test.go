@@ -45,7 +45,9 @@ func examples() []Event {
 		WebhookDisabled{Webhook: "wh_1", Company: "42", Reason: DisabledByHand},
 		WebhookDeleted{Webhook: "wh_1", Company: "42"},
 		MessagePublished{MessageRef: message, DataDigest: "d3"},
-		MessageUnmatched{Message: "msg_1", Company: "42"},
+		MessageUnmatched{MessageRef{
+			Message: "msg_1", Company: "42", EventType: "invoice.paid", HasData: true, Resource: &ResourceRef{Type: "candidate", ID: "cand_1", Version: 2},
+		}},
 		CallsPlanned{MessageRef: message, Webhooks: []string{"wh_257", "wh_258"}},
 		CallRequested{MessageRef: message, Call: "call_1", Webhook: "wh_1", URL: "https://a.example/", CreatedAt: StampOf(at), RetryOf: "call_0"},
 		CallAttempted{
@@ -76,12 +78,32 @@ func examples() []Event {
 			MessageRef: message, Call: "call_1", Webhook: "wh_1", URL: "https://a.example/", CreatedAt: StampOf(at), RetryOf: "call_0",
 			ExpiresAt: StampOf(at), Ordered: true, Once: true,
 		},
+		CallRequested{
+			MessageRef: message, Call: "call_1", Webhook: "wh_1", URL: "https://a.example/", CreatedAt: StampOf(at), RetryOf: "call_0",
+			ExpiresAt: StampOf(at), Ordered: true, Once: true, Replay: "rep_1", Planned: true,
+		},
 		CallAttempted{
 			Call: "call_1", Company: "42", Attempt: 1, Lease: 2, Epoch: 7, StartedAt: StampOf(at), TookMS: 12, Status: 500, Class: ports.ClassStatus,
 			Error: "the receiver answered 500", Response: &Response{Digest: "d4", Bytes: 5, Truncated: true}, NextAt: StampOf(at),
 			Failing: &Failing{Since: StampOf(at), Seen: Duration(time.Hour)}, Recovered: true,
 		},
 		CallsPlanned{MessageRef: message, Webhooks: []string{"wh_257"}, Reason: FilterFailed},
+		KeyCreated{APIKey: "key_1", Name: "billing", Scope: "company:42", Rate: 2.5, Hash: "ab12"},
+		KeyRevoked{APIKey: "key_1"},
+		WebhookResealed{Webhook: "wh_1", Company: "42", Secrets: []string{"ab12", "cd34"}, HeadersDigest: "ef56"},
+		MasterKeyRotated{},
+		PayloadErased{Company: "42", Message: "msg_1", Resource: &ResourceRef{Type: CandidateType, ID: "cand_1", Version: 3}},
+		ReplayStarted{
+			Replay: "rep_1", Company: "42", Mode: ReplayMatch, Rate: 200,
+			Query: ReplayQuery{Webhook: "wh_1", EventType: "invoice.paid", State: Failed, Since: StampOf(at), Until: StampOf(at.Add(time.Hour))},
+		},
+		ReplayAdvanced{
+			Replay: "rep_1", Company: "42", Cursor: ReplayCursor{Unmatched: true, After: "msg_1", Webhook: "wh_1"},
+			Counts: ReplayCounts{Found: 3, Calls: 2, Newly: 1, Left: map[Reason]int{FilterDiffers: 4, AlreadyDelivered: 1}},
+		},
+		ReplayPaused{Replay: "rep_1", Company: "42"},
+		ReplayResumed{Replay: "rep_1", Company: "42"},
+		ReplayEnded{Replay: "rep_1", Company: "42", Reason: CancelledByHand, Counts: ReplayCounts{Found: 3, Calls: 2}},
 	}
 }
 
@@ -98,7 +120,7 @@ func TestWrittenForm(t *testing.T) {
 	}
 	for _, e := range examples() {
 		delete(missing, c.TypeName(e))
-		data, err := c.Encode(at, []Event{e})
+		data, err := c.Encode(at, nil, []Event{e})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,14 +207,57 @@ func entryOf(tb testing.TB, events ...any) []byte {
 	return data
 }
 
+// actedBy writes an entry that says who asked.
+func actedBy(tb testing.TB, by any, events ...any) []byte {
+	tb.Helper()
+	data, err := stored.Marshal([]any{int64(1767323045_000_000_000), events, by})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
 type numbered map[int]any
+
+// TestActorForm: who asked stands behind the events of an entry, is each event's when it is read, and is bounded. An entry without is
+// written as before there were actors.
+func TestActorForm(t *testing.T) {
+	t.Parallel()
+	c := NewCodec()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	by := &Actor{Key: "key_1", Remote: "192.0.2.1"}
+	events := []Event{JobEnded{Job: "a"}, JobEnded{Job: "b"}}
+	data, err := c.Encode(at, by, events)
+	want := actedBy(t, []any{"key_1", "192.0.2.1"}, written(16, 1, numbered{49: "a"}), written(16, 1, numbered{49: "b"}))
+	if err != nil || !bytes.Equal(data, want) {
+		t.Errorf("written %x, %v\nwant    %x", data, err, want)
+	}
+	got, err := c.Decode(ports.Entry{First: 1, Last: 2, Data: data})
+	both := []Recorded{{Seq: 1, At: at, By: by, Event: events[0]}, {Seq: 2, At: at, By: by, Event: events[1]}}
+	if diff := cmp.Diff(both, got); err != nil || diff != "" {
+		t.Errorf("read otherwise (%v) (-want +got):\n%s", err, diff)
+	}
+	for name, row := range map[string]struct {
+		given Actor
+		kept  *Actor
+	}{
+		"nothing":    {Actor{}, nil},
+		"no UTF-8":   {Actor{Key: "a\xffb"}, &Actor{Key: "ab"}},
+		"too long":   {Actor{Remote: strings.Repeat("é", maxActor)}, &Actor{Remote: strings.Repeat("é", maxActor/2)}},
+		"cut inside": {Actor{Key: "x" + strings.Repeat("é", maxActor)}, &Actor{Key: "x" + strings.Repeat("é", maxActor/2-1)}},
+	} {
+		if diff := cmp.Diff(row.kept, row.given.Kept()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
 
 func TestUpcast(t *testing.T) {
 	t.Parallel()
 	c := codecV2()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	today := written(99, 2, numbered{1: "today", 91: 5})
-	data, err := c.Encode(at, []Event{renamedV2{New: "today", Added: 5}})
+	data, err := c.Encode(at, nil, []Event{renamedV2{New: "today", Added: 5}})
 	if want := entryOf(t, today); err != nil || !bytes.Equal(data, want) {
 		t.Errorf("written %x, %v\nwant    %x", data, err, want)
 	}
@@ -235,6 +300,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a time that is text", NewCodec(), []byte("\x82\x61x\x81\x83\x10\x01\xa0"), true, 7, 7},
 		{"cut", NewCodec(), whole[:len(whole)-2], true, 7, 7},
 		{"more than an entry", NewCodec(), slices.Concat(whole, whole), true, 7, 7},
+		{"an actor of one part", NewCodec(), actedBy(t, []any{"key_1"}, job), true, 7, 7},
+		{"an actor that is text", NewCodec(), actedBy(t, "key_1", job), true, 7, 7},
+		{"an actor of numbers", NewCodec(), actedBy(t, []any{1, 2}, job), true, 7, 7},
 		{"empty", NewCodec(), nil, true, 7, 7},
 		{"the old JSON", NewCodec(), []byte(`{"at":"2026-01-02T03:04:05Z","events":[{"type":"JobEnded","v":1,"data":{}}]}`), true, 7, 7},
 		{"no events", NewCodec(), entryOf(t), true, 7, 7},
@@ -259,11 +327,11 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := NewCodec().Encode(time.Time{}, []Event{strange{}}); err == nil {
+	if _, err := NewCodec().Encode(time.Time{}, nil, []Event{strange{}}); err == nil {
 		t.Error("an event that is not in the codec was encoded")
 	}
 	for _, year := range []int{1600, 2300} {
-		if _, err := NewCodec().Encode(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), []Event{JobEnded{}}); err == nil {
+		if _, err := NewCodec().Encode(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), nil, []Event{JobEnded{}}); err == nil {
 			t.Errorf("a time of the year %d was encoded, which a stamp cannot hold", year)
 		}
 	}
@@ -274,14 +342,14 @@ func FuzzDecodeEntry(f *testing.F) {
 	c := NewCodec()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, e := range examples() {
-		data, err := c.Encode(at, []Event{e})
+		data, err := c.Encode(at, nil, []Event{e})
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data, uint8(1))
 		f.Add(data[:len(data)/2], uint8(1))
 	}
-	all, err := c.Encode(at, examples())
+	all, err := c.Encode(at, &Actor{Key: "key_1", Remote: "192.0.2.1"}, examples())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -301,7 +369,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		for i, r := range read {
 			events[i] = r.Event
 		}
-		if entry.Data, err = c.Encode(read[0].At, events); err != nil {
+		if entry.Data, err = c.Encode(read[0].At, read[0].By, events); err != nil {
 			t.Fatalf("what was decoded cannot be encoded: %v", err)
 		}
 		again, err := c.Decode(entry)

@@ -17,6 +17,9 @@ func RetryCall(s *State, in Inputs, now time.Time, company, id string) (Decision
 	if old.State.Open() {
 		return Decision{}, Call{}, conflict("call %s is still open and will be attempted; wait for its end, or cancel it first", Show(id))
 	}
+	if gone, err := s.erased(old.Call); err != nil || gone {
+		return Decision{}, Call{}, errors.Join(err, conflict("what call %s told was erased; there is nothing to send", Show(id)))
+	}
 	w, err := s.webhook(company, old.Webhook)
 	if err != nil && !errors.Is(err, ports.ErrNotFound) {
 		return Decision{}, Call{}, err
@@ -70,6 +73,12 @@ func FailCall(s *State, company, id string, reason Reason) (Decision, error) {
 	row, err := s.call(company, id)
 	if err != nil || !row.State.Open() {
 		return Decision{}, err
+	}
+	switch gone, err := s.erased(row.Call); {
+	case err != nil:
+		return Decision{}, err
+	case gone:
+		return Decision{Events: []Event{CallCancelled{CallEnded{Call: id, Company: company, Reason: ErasedPayload}}}}, nil
 	}
 	return Decision{Events: []Event{CallFailed{CallEnded{Call: id, Company: company, Reason: reason}}}}, nil
 }

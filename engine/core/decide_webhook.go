@@ -187,6 +187,9 @@ func UpdateWebhook(s *State, in Inputs, now time.Time, e WebhookEdit, others []W
 			sealed = seal()
 		}
 		d.setHeaders(in, w, sealed)
+		if before := row.sealed().Headers.Key; before != nil {
+			d.Forget = append(d.Forget, before)
+		}
 	}
 	return d, w, nil
 }

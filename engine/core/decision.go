@@ -6,6 +6,8 @@ import "posthorn/ports"
 type Decision struct {
 	Events []Event
 	Vault  []ports.Pair
+	// Forget names vault items that are erased with it.
+	Forget [][]byte
 
 	planned int // calls, of all messages that it tells
 }
@@ -25,6 +27,7 @@ const (
 	PrefixWebhook = "wh_"
 	PrefixMessage = "msg_"
 	PrefixCall    = "call_"
+	PrefixAPIKey  = "key_"
 )
 
 // tell adds events.

@@ -15,7 +15,9 @@ type Recorded struct {
 	// Seq is the event's place in the total order, from 1.
 	Seq uint64
 	// At is the time of the decision; it never goes back from one event to the next.
-	At    time.Time
+	At time.Time
+	// By is who asked for the command; nil where nobody did, or it is not known who.
+	By    *Actor
 	Event Event
 }
 
@@ -119,11 +121,8 @@ type MessagePublished struct {
 	DataDigest string `json:"dataDigest,omitempty" cbor:"33,keyasint,omitempty"`
 }
 
-// MessageUnmatched says that no webhook asked for the message.
-type MessageUnmatched struct {
-	Message string `json:"message" cbor:"2,keyasint,omitempty"`
-	Company string `json:"company" cbor:"1,keyasint,omitempty"`
-}
+// MessageUnmatched says that no webhook asked for the message. It holds all that its row needs.
+type MessageUnmatched struct{ MessageRef }
 
 // CallsPlanned holds the matched webhooks whose calls follow in later commits; they are never matched again. With a Reason the calls are
 // skipped for it.
@@ -134,7 +133,8 @@ type CallsPlanned struct {
 }
 
 // CallRequested begins a call, due at once. CreatedAt is the message's time, which the receiver sees as triggeredAt. ExpiresAt is when it
-// ends unless it has succeeded; Ordered calls of a webhook are made one after the other; a call that is Once is not tried again.
+// ends unless it has succeeded; Ordered calls of a webhook are made one after the other; a call that is Once is not tried again. Replay made
+// it, if it is set; a Planned one is of the rest of a plan, and so not in its message's entry.
 type CallRequested struct {
 	MessageRef
 	Call      string `json:"call" cbor:"3,keyasint,omitempty"`
@@ -145,6 +145,8 @@ type CallRequested struct {
 	ExpiresAt Stamp  `json:"expiresAt,omitzero" cbor:"76,keyasint,omitempty"`
 	Ordered   bool   `json:"ordered,omitempty" cbor:"77,keyasint,omitempty"`
 	Once      bool   `json:"once,omitempty" cbor:"78,keyasint,omitempty"`
+	Replay    string `json:"replay,omitempty" cbor:"145,keyasint,omitempty"`
+	Planned   bool   `json:"planned,omitempty" cbor:"146,keyasint,omitempty"`
 }
 
 // CallAttempted records one attempt and what came of it, whatever the call's state. NextAt is the decision when to try again. Failing is

@@ -26,13 +26,18 @@ func (s *State) fold(r Recorded) error {
 		return s.foldWebhook(r)
 	case versioned:
 		return s.foldResource(r.At, e)
-	case MessagePublished, MessageUnmatched:
+	case MessagePublished:
+		return nil
+	case MessageUnmatched:
+		s.foldUnmatched(r.At, e)
 		return nil
 	case CallsPlanned:
 		return s.foldPlan(r.Seq, r.At, e)
 	case CallRequested:
-		s.foldRequested(r.Seq, r.At, e)
-		return nil
+		if err := s.foldRequested(r.Seq, r.At, e); err != nil {
+			return err
+		}
+		return s.foldReplayed(e)
 	case CallAttempted:
 		return s.foldAttempted(r.Seq, r.At, e)
 	case CallSucceeded:
@@ -55,6 +60,16 @@ func (s *State) fold(r Recorded) error {
 			s.remove(IdempotencyKey(k.Company, k.Route, k.Key))
 		}
 		return nil
+	case PayloadErased:
+		return s.foldErased(r, e)
+	case KeyCreated:
+		return s.foldKeyCreated(r.At, e)
+	case KeyRevoked:
+		return s.foldKeyRevoked(r.At, e)
+	case MasterKeyRotated, WebhookResealed:
+		return s.foldReseal(r)
+	case ReplayStarted, ReplayAdvanced, ReplayPaused, ReplayResumed, ReplayEnded:
+		return s.foldReplay(r)
 	}
 	return fmt.Errorf("no rule for %T: %w", r.Event, errors.ErrUnsupported)
 }
@@ -67,16 +82,21 @@ func set[T any](s *State, k []byte, update func(*T)) error {
 	return err
 }
 
-func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) {
+func (s *State) foldRequested(seq uint64, at time.Time, e CallRequested) error {
 	row := create[callRow](s, CallKey(e.Company, e.Call))
 	*row = callRow{HasData: e.HasData, Once: e.Once, Seqs: []uint64{seq}, Call: Call{
 		ID: e.Call, Company: e.Company, Webhook: e.Webhook, Message: e.Message, EventType: e.EventType, Resource: e.Resource,
-		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt.Time(), UpdatedAt: at, RetryOf: e.RetryOf, ExpiresAt: e.ExpiresAt.Pointer(),
+		URL: e.URL, State: Pending, NextAt: &at, CreatedAt: e.CreatedAt.Time(), UpdatedAt: at,
+		RetryOf: e.RetryOf, Replay: e.Replay, ExpiresAt: e.ExpiresAt.Pointer(),
 	}}
 	if e.Ordered {
 		row.Place = StampOf(at)
 	}
 	s.queue(row)
+	if e.RetryOf != "" {
+		return s.drop(UndeliveredKey(e.Company, e.RetryOf))
+	}
+	return nil
 }
 
 // queue notes an open call in its webhook's queue, and when it ends by age.
@@ -98,6 +118,9 @@ func (s *State) unqueue(row *callRow) {
 func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
 	row, err := s.changeCall(seq, at, e.Company, e.Call)
 	if err != nil {
+		return err
+	}
+	if err := s.replayTried(row); err != nil {
 		return err
 	}
 	row.Tries = append(row.Tries, try{Attempt: e.Attempt, Lease: e.Lease, Epoch: e.Epoch})
@@ -124,6 +147,12 @@ func (s *State) foldEnded(r Recorded, e CallEnded, state CallState) error {
 	}
 	if row.State.Open() {
 		s.unqueue(row)
+	}
+	if err := s.foldUndelivered(row.Company, row.ID, row.State, state); err != nil {
+		return err
+	}
+	if err := s.replayEnded(row, state); err != nil {
+		return err
 	}
 	at := r.At
 	row.State, row.Reason, row.NextAt, row.EndedAt = state, e.Reason, nil, &at

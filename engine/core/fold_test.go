@@ -34,7 +34,7 @@ func actions() *rapid.Generator[[]action] {
 		"register", "register", "update", "enable", "disable", "delete", "create-candidate", "edit-candidate", "delete-candidate",
 		"publish", "publish", "publish", "publish-resource", "plan", "judge", "judge", "judge", "judge", "judge", "retry", "cancel",
 		"fail", "job", "job", "use-key", "expire-keys", "start-engine",
-		"pause", "resume", "rotate", "test", "expire", "breaker",
+		"erase-candidate", "erase-message", "pause", "resume", "rotate", "test", "expire", "breaker",
 	}
 	text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 8), func(b []byte) string { return string(b) }))
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {

@@ -34,7 +34,7 @@ func newVocabulary() vocabulary {
 	v := vocabulary{meanings: map[uint64]field{}, users: map[uint64][]string{}}
 	for _, row := range []reflect.Type{
 		reflect.TypeFor[engineRow](), reflect.TypeFor[webhookRow](), reflect.TypeFor[resourceRow](), reflect.TypeFor[callRow](),
-		reflect.TypeFor[keyRow](), reflect.TypeFor[Job](),
+		reflect.TypeFor[keyRow](), reflect.TypeFor[Job](), reflect.TypeFor[apiKeyRow](), reflect.TypeFor[replayRow](), reflect.TypeFor[openReplayRow](),
 	} {
 		v.walk(row.Name(), row)
 	}
@@ -181,13 +181,16 @@ func TestSameRowsSameBytes(t *testing.T) {
 		create-candidate {"company":"42","email":"ada@example.com","firstName":"Ada","lastName":"L"}
 		KeyUsed {"company":"42","route":"r","key":"k","fingerprint":"f","answer":"{}"}
 		judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"class":"timeout"}
-		disable {"company":"42","id":"wh_1"}`)
+		disable {"company":"42","id":"wh_1"}
+		KeyCreated {"apiKey":"key_1","name":"n","scope":"read","rate":2,"hash":"h"}
+		KeyRevoked {"apiKey":"key_1"}
+		start-replay {"company":"42","mode":"same","rate":1}`)
 	seen := map[string]bool{}
 	for k, value := range w.rows {
 		kind := strings.Split(k, "\x00")[1]
 		row := map[string]any{
 			"engine": new(engineRow), "webhook": new(webhookRow), "resource": new(resourceRow), "call": new(callRow), "idempotency": new(keyRow),
-			"job": new(Job),
+			"job": new(Job), "apikey": new(apiKeyRow), "replay": new(replayRow), "replaying": new(openReplayRow),
 		}[kind]
 		if row == nil {
 			continue
@@ -203,7 +206,7 @@ func TestSameRowsSameBytes(t *testing.T) {
 			t.Errorf("a row of kind %s is read under a key without its parts", kind)
 		}
 	}
-	if len(seen) != 6 {
+	if len(seen) != 9 {
 		t.Errorf("only %v were looked at", seen)
 	}
 }

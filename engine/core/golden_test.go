@@ -173,6 +173,9 @@ func (w *world) came(d Decision, answer any) []string {
 		}
 		out = append(out, fmt.Sprintf("vault %s %s", showKey(string(item.Key)), data))
 	}
+	for _, k := range d.Forget {
+		out = append(out, "forget "+showKey(string(k)))
+	}
 	if w.batching {
 		return out
 	}

@@ -11,6 +11,10 @@ type Job struct {
 	Plan *PlanJob `cbor:"50,keyasint,omitempty"`
 	// Cancel asks to end the calls that were open when a webhook was disabled or deleted.
 	Cancel *CancelJob `cbor:"51,keyasint,omitempty"`
+	// Erase asks to erase what calls have kept of a message or a resource.
+	Erase *EraseJob `cbor:"121,keyasint,omitempty"`
+	// Reseal asks to seal secrets and headers under the newest master key.
+	Reseal *ResealJob `cbor:"112,keyasint,omitempty"`
 }
 
 func (j *Job) unpack(parts []string) bool {
@@ -78,6 +82,12 @@ func ContinuePlan(s *State, in Inputs, now time.Time, name string) (Decision, er
 			return Decision{}, damaged("plan names webhook", id)
 		}
 		d.continuePlan(in, now, job.Plan, row)
+	}
+	for i := range d.Events {
+		if e, ok := d.Events[i].(CallRequested); ok {
+			e.Planned = true
+			d.Events[i] = e
+		}
 	}
 	d.tell(JobEnded{Job: name})
 	return d, nil

@@ -44,6 +44,16 @@ func Judge(s *State, in Inputs, now time.Time, o Outcome, jitter float64, disabl
 	if err != nil {
 		return Decision{}, err
 	}
+	if !call.State.Open() && len(o.Response) > 0 {
+		// Its job has passed: a response that comes after an erasure is not kept, for it may repeat what was sent.
+		gone, err := s.erased(call.Call)
+		if err != nil {
+			return Decision{}, err
+		}
+		if gone {
+			o.Response, o.Truncated = nil, false
+		}
+	}
 	d := Decision{}
 	attempted := d.attempted(in, o)
 	end, next := verdict(call, webhook, o, now, jitter)

@@ -49,6 +49,9 @@ func WebhookKey(company, webhook string) []byte { return key(rowPrefix, "webhook
 // WebhookRange covers a company's webhooks, oldest first.
 func WebhookRange(company string) (from, to []byte) { return under(rowPrefix, "webhook", company) }
 
+// WebhooksRange covers the webhooks of all companies, company by company.
+func WebhooksRange() (from, to []byte) { return under(rowPrefix, "webhook") }
+
 // ResourceRowKey is the row of a resource: which version is in force.
 func ResourceRowKey(company, kind, id string) []byte {
 	return key(rowPrefix, "resource", company, kind, id)
@@ -65,6 +68,36 @@ func CallKey(company, call string) []byte { return key(rowPrefix, "call", compan
 // CallRange covers a company's calls, oldest first.
 func CallRange(company string) (from, to []byte) { return under(rowPrefix, "call", company) }
 
+// UnmatchedKey is the row of a message that no webhook asked for.
+func UnmatchedKey(company, message string) []byte {
+	return key(rowPrefix, "unmatched", company, message)
+}
+
+// UnmatchedRange covers a company's messages that no webhook asked for, oldest first; without a company, those of all, company by company.
+func UnmatchedRange(company string) (from, to []byte) { return underCompany("unmatched", company) }
+
+// UndeliveredKey is the row of a call that ended without success and was not retried since.
+func UndeliveredKey(company, call string) []byte {
+	return key(rowPrefix, "undelivered", company, call)
+}
+
+// UndeliveredRange covers a company's calls that ended without success and were not retried since, oldest first; without a company, those of
+// all, company by company.
+func UndeliveredRange(company string) (from, to []byte) { return underCompany("undelivered", company) }
+
+// ErasedKey is the row that says that a message's content was erased.
+func ErasedKey(company, message string) []byte { return key(rowPrefix, "erased", company, message) }
+
+// ChangeKey is the row that names one change of a webhook: event seq.
+func ChangeKey(company, webhook string, seq uint64) []byte {
+	return key(rowPrefix, "change", company, webhook, leftPad(strconv.FormatUint(seq, 16), 16))
+}
+
+// ChangeRange covers the changes of a webhook, oldest first.
+func ChangeRange(company, webhook string) (from, to []byte) {
+	return under(rowPrefix, "change", company, webhook)
+}
+
 // IdempotencyKey is the row of a used idempotency key.
 func IdempotencyKey(company, route, k string) []byte {
 	return key(rowPrefix, "idempotency", company, route, k)
@@ -72,6 +105,12 @@ func IdempotencyKey(company, route, k string) []byte {
 
 // IdempotencyRange covers all used idempotency keys.
 func IdempotencyRange() (from, to []byte) { return under(rowPrefix, "idempotency") }
+
+// APIKeyKey is the row of an API key.
+func APIKeyKey(id string) []byte { return key(rowPrefix, "apikey", id) }
+
+// APIKeyRange covers the API keys, oldest first, revoked ones too.
+func APIKeyRange() (from, to []byte) { return under(rowPrefix, "apikey") }
 
 // JobKey is the row of a job that is not finished; names grow with the event that began it.
 func JobKey(job string) []byte { return key(rowPrefix, "job", job) }
@@ -97,6 +136,16 @@ func RotatedSecretKey(webhook, digest string) []byte {
 // HeadersKey is the vault item of a webhook's sealed headers, as one event set them.
 func HeadersKey(webhook, digest string) []byte { return key(vaultPrefix, "headers", webhook, digest) }
 
+// A Range covers keys: From <= key < To.
+type Range struct{ From, To []byte }
+
+// SealedRanges cover all vault items of webhooks' sealed secrets and headers.
+func SealedRanges() []Range {
+	secretsFrom, secretsTo := under(vaultPrefix, "secret")
+	headersFrom, headersTo := under(vaultPrefix, "headers")
+	return []Range{{secretsFrom, secretsTo}, {headersFrom, headersTo}}
+}
+
 // ResourceKey is the vault item of one version of a resource, as it stands in a body.
 func ResourceKey(ref ResourceRef) []byte {
 	return key(vaultPrefix, "resource", ref.Type, ref.ID, strconv.Itoa(ref.Version))
@@ -108,6 +157,14 @@ func DataKey(message string) []byte { return key(vaultPrefix, "data", message) }
 // ResponseKey is the vault item of the response to one attempt, made under one lease.
 func ResponseKey(call string, attempt, lease int, epoch uint64) []byte {
 	return key(vaultPrefix, "response", call, strconv.Itoa(attempt), strconv.Itoa(lease), strconv.FormatUint(epoch, 10))
+}
+
+// underCompany covers rows that are keyed by company first; an empty name stands for all companies.
+func underCompany(rows, company string) (from, to []byte) {
+	if company == "" {
+		return under(rowPrefix, rows)
+	}
+	return under(rowPrefix, rows, company)
 }
 
 func under(parts ...string) (from, to []byte) {

@@ -46,8 +46,17 @@ func TestRangesAreApart(t *testing.T) {
 			ranges  func(company string) (from, to []byte)
 			nothers [][]byte
 		}{
-			"webhook": {WebhookKey(mine, id), WebhookRange, nil},
-			"call":    {CallKey(mine, id), CallRange, nil},
+			"webhook":     {WebhookKey(mine, id), WebhookRange, nil},
+			"call":        {CallKey(mine, id), CallRange, nil},
+			"unmatched":   {UnmatchedKey(mine, id), UnmatchedRange, nil},
+			"undelivered": {UndeliveredKey(mine, id), UndeliveredRange, nil},
+			"replay":      {ReplayKey(mine, id), ReplayRange, nil},
+			"again": {
+				AgainKey(mine, id, "call_1"), func(c string) (from, to []byte) { return AgainRange(c, id) }, [][]byte{AgainKey(mine, id+"0", "call_1")},
+			},
+			"change": {
+				ChangeKey(mine, id, due.Seq), func(c string) (from, to []byte) { return ChangeRange(c, id) }, [][]byte{ChangeKey(mine, id+"0", 1)},
+			},
 			"resource": {
 				ResourceRowKey(mine, "candidate", id),
 				func(c string) (from, to []byte) { return ResourceRowRange(c, "candidate") },
@@ -244,7 +253,7 @@ func TestParsers(t *testing.T) {
 func TestKeySpaces(t *testing.T) {
 	t.Parallel()
 	ref := ResourceRef{Type: "candidate", ID: "cand_1", Version: 1}
-	rows := [][]byte{EngineKey(), JobKey("j"), IdempotencyKey("42", "r", "k"), Expiry{}.Key(), Due{}.Key()}
+	rows := [][]byte{EngineKey(), ErasedKey("42", "msg_1"), JobKey("j"), IdempotencyKey("42", "r", "k"), Expiry{}.Key(), Due{}.Key()}
 	vault := [][]byte{SecretKey("wh_1"), RotatedSecretKey("wh_1", "d"), HeadersKey("wh_1", "d"), ResourceKey(ref), DataKey("msg_1"), ResponseKey("call_1", 1, 2, 3)}
 	rowFrom, rowTo := RowRange()
 	vaultFrom, vaultTo := VaultRange()
@@ -263,11 +272,24 @@ func TestKeySpaces(t *testing.T) {
 			t.Errorf("%q is a mark and lies elsewhere", k)
 		}
 	}
-	if from, to := IdempotencyRange(); !within(rows[2], from, to) {
+	if from, to := IdempotencyRange(); !within(rows[3], from, to) {
 		t.Errorf("%q is not in the range of idempotency keys", rows[2])
 	}
 	names := []string{JobName(9, 0), JobName(9, 1), JobName(9, 10), JobName(10, 0), JobName(16, 0), JobName(math.MaxUint64, 0)}
 	if !slices.IsSorted(names) {
 		t.Errorf("job names are out of order: %v", names)
+	}
+}
+
+func TestChangeIsReadBack(t *testing.T) {
+	t.Parallel()
+	c := Change{Company: "4 2", Webhook: "wh_1", Seq: math.MaxUint64}
+	if got, err := ParseChange(c.Key()); err != nil || got != c {
+		t.Errorf("%+v, %v; want %+v", got, err, c)
+	}
+	for _, k := range []string{"r\x00change\x0042\x00wh_1", "r\x00change\x0042\x00wh_1\x0012", "r\x00change\x0042\x00wh_1\x000000000000000g00", ""} {
+		if _, err := ParseChange([]byte(k)); !errors.Is(err, ports.ErrDamaged) {
+			t.Errorf("key %q is read: %v", k, err)
+		}
 	}
 }

@@ -116,7 +116,7 @@ func (d *Decision) publish(in Inputs, now time.Time, m MessageRef, data, resourc
 		d.planned++
 	}
 	if len(matched) == 0 {
-		d.tell(MessageUnmatched{Message: m.Message, Company: m.Company})
+		d.tell(MessageUnmatched{m})
 	}
 	if len(later) > 0 {
 		d.tell(CallsPlanned{MessageRef: m, Webhooks: later})

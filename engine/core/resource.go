@@ -28,6 +28,7 @@ type resourceRow struct {
 	CreatedAt Stamp  `cbor:"12,keyasint,omitempty"`
 	UpdatedAt Stamp  `cbor:"13,keyasint,omitempty"`
 	Deleted   bool   `cbor:"47,keyasint,omitempty"`
+	Erased    bool   `cbor:"120,keyasint,omitempty"`
 }
 
 func (r *resourceRow) unpack(parts []string) bool {

@@ -18,6 +18,15 @@ type SealedItems struct {
 	Headers SealedItem
 }
 
+// All lists them, the headers last.
+func (s SealedItems) All() []SealedItem {
+	all := slices.Clone(s.Secrets)
+	if s.Headers.Key != nil {
+		all = append(all, s.Headers)
+	}
+	return all
+}
+
 // A SealedItem is one vault item. Of an old secret, Until is when it signs no more; else it is zero.
 type SealedItem struct {
 	Key    []byte
@@ -86,6 +95,7 @@ func RotateSecret(s *State, in Inputs, now time.Time, company, id string, overla
 	after := *row
 	after.rotate(StampOf(now), e)
 	after.UpdatedAt = now
+	d.Forget = superseded(row.sealed(), after.sealed())
 	return d, after.Webhook, nil
 }
 

@@ -103,6 +103,24 @@ func (s *State) remove(k []byte) {
 	c.row, c.dirty = nil, c.stored
 }
 
+// drop is remove for a row that there may not be: what is not stored is not deleted.
+func (s *State) drop(k []byte) error {
+	c, ok := s.cells[string(k)]
+	if ok && c.row == nil {
+		return nil
+	}
+	if !ok {
+		switch _, err := s.read(k); {
+		case errors.Is(err, ports.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	s.remove(k)
+	return nil
+}
+
 // A marker is a row that says all in its key and a few bytes.
 type marker interface {
 	Key() []byte

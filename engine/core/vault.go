@@ -35,7 +35,7 @@ func vaultDigest(value []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// VaultItemOf returns the key and the digest of the vault item that an event names, if it names one.
+// VaultItemOf returns the key and the digest of the vault item that an event names, if it names one. WebhookResealed names several, and none here.
 func VaultItemOf(e Event) (k []byte, digest string, ok bool) {
 	switch e := e.(type) {
 	case WebhookRegistered:
@@ -54,6 +54,16 @@ func VaultItemOf(e Event) (k []byte, digest string, ok bool) {
 		}
 	}
 	return nil, "", false
+}
+
+// IsSealed tells whether what an event names in the vault is sealed: a webhook's secret or headers. These are erased when others take their
+// places, so its row says which ones there are, and not the event.
+func IsSealed(e Event) bool {
+	switch e.(type) {
+	case WebhookRegistered, WebhookSecretRotated, WebhookHeadersSet:
+		return true
+	}
+	return false
 }
 
 // PayloadOf returns the key and the digest of the JSON that an event tells of: a message's data, or a version of a resource.

@@ -74,6 +74,14 @@ func verbs() map[string]verb {
 		"delete-candidate": with(func(w *world, in one) (Decision, any, error) {
 			return w.edit(DeleteCandidate(in.Company, in.ID), nil)
 		}),
+		"erase-candidate": with(func(w *world, in one) (Decision, any, error) {
+			d, err := EraseResource(w.state, in.Company, CandidateType, in.ID)
+			return d, nil, err
+		}),
+		"erase-message": with(func(w *world, in one) (Decision, any, error) {
+			d, err := EraseMessage(w.state, MessageRef{Message: in.ID, Company: in.Company, HasData: true})
+			return d, nil, err
+		}),
 		"judge": with((*world).judge),
 		"retry": with(func(w *world, in one) (Decision, any, error) {
 			return answered(RetryCall(w.state, w, w.now, in.Company, in.ID))
@@ -87,6 +95,40 @@ func verbs() map[string]verb {
 		}),
 		"start-engine": with(func(w *world, _ struct{}) (Decision, any, error) {
 			return answered(StartEngine(w.state, w))
+		}),
+		"create-key": with(func(w *world, in NewAPIKey) (Decision, any, error) {
+			if err := in.Check(); err != nil {
+				return Decision{}, nil, err
+			}
+			d, k, token := CreateKey(w, w.now, in, [TokenBytes]byte{1})
+			return d, map[string]any{"key": k, "token": token}, nil
+		}),
+		"revoke-key": with(func(w *world, in one) (Decision, any, error) {
+			return answered(RevokeKey(w.state, w.now, in.ID))
+		}),
+		"start-replay": with(func(w *world, in NewReplay) (Decision, any, error) {
+			in, err := in.Check()
+			if err != nil {
+				return Decision{}, nil, err
+			}
+			return answered(StartReplay(w.state, w, w.now, in))
+		}),
+		"pause-replay": with(func(w *world, in one) (Decision, any, error) {
+			return answered(PauseReplay(w.state, w.now, in.Company, in.ID))
+		}),
+		"resume-replay": with(func(w *world, in one) (Decision, any, error) {
+			return answered(ResumeReplay(w.state, w.now, in.Company, in.ID))
+		}),
+		"cancel-replay": with(func(w *world, in one) (Decision, any, error) {
+			return answered(CancelReplay(w.state, w.now, in.Company, in.ID))
+		}),
+		"advance-replay": with(func(w *world, in struct {
+			one
+			Step ReplayStep
+		},
+		) (Decision, any, error) {
+			d, err := AdvanceReplay(w.state, w, w.now, in.Company, in.ID, in.Step)
+			return d, nil, err
 		}),
 		"continue-job": with((*world).continueJob),
 		"past-answer":  with((*world).pastAnswer),
@@ -286,6 +328,11 @@ func (w *world) continueJob(in step) (Decision, any, error) {
 	if err != nil || job == nil || job.Plan != nil {
 		d, planErr := ContinuePlan(w.state, w, w.now, name)
 		return d, nil, errors.Join(err, planErr)
+	}
+	if job.Erase != nil {
+		calls, messages := w.about(*job.Erase)
+		d, err := EraseCalls(w.state, name, calls, messages, true)
+		return d, nil, err
 	}
 	calls := w.open(*job.Cancel)
 	last := in.Most == 0 || len(calls) <= in.Most

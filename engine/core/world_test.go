@@ -115,7 +115,7 @@ func (w *world) record(d Decision) []Recorded {
 	for i, r := range recorded {
 		events[i] = r.Event
 	}
-	data, err := w.codec.Encode(w.now, events)
+	data, err := w.codec.Encode(w.now, nil, events)
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
@@ -153,7 +153,7 @@ func (w *world) note(r Recorded) {
 		for part := 0; part*StepCalls < len(e.Webhooks); part++ {
 			w.jobs = append(w.jobs, JobName(r.Seq, part))
 		}
-	case WebhookDisabled, WebhookDeleted:
+	case WebhookDisabled, WebhookDeleted, PayloadErased:
 		w.jobs = append(w.jobs, JobName(r.Seq, 0))
 	}
 }
@@ -249,6 +249,30 @@ func (w *world) open(job CancelJob) []Due {
 		}
 	}
 	return all
+}
+
+// messageOf is the message of a call, none for a call that there is not.
+func (w *world) messageOf(call named) string {
+	row, err := w.state.call(call.company, call.id)
+	if err != nil {
+		return "msg_unknown"
+	}
+	return row.Message
+}
+
+// about lists the calls of what an erase job erases, and of a resource the messages that told of it.
+func (w *world) about(job EraseJob) (calls, messages []string) {
+	for _, n := range w.calls {
+		row, err := w.state.call(n.company, n.id)
+		if err != nil || n.company != job.Company || !job.about(row.Message, row.Resource) {
+			continue
+		}
+		calls = append(calls, n.id)
+		if job.Resource != nil {
+			messages = append(messages, row.Message)
+		}
+	}
+	return calls, messages
 }
 
 // current is the body of the version in force.
