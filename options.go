@@ -63,6 +63,8 @@ type Options struct {
 	// RotateMaster changes. OldKeys open what was sealed before Key was the newest; MasterKey tells when they can go.
 	Key     Key
 	OldKeys []Key
+	// Retention is how long a call is kept after the last that happened to it, and a message as long as its calls; 0 keeps all for ever.
+	Retention time.Duration
 	// UserAgent of the calls; empty means Posthorn.
 	UserAgent string
 }
@@ -73,7 +75,7 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		Store: o.Store, Bus: o.Bus, Caller: o.Caller, Key: o.Key, OldKeys: o.OldKeys,
 		Logger: o.Logger, Hooks: o.Hooks, Defaults: o.Defaults, UserAgent: o.UserAgent, NoDispatch: o.NoDispatch, TopicPrefix: o.TopicPrefix,
 		Inbox: o.Inbox, PublishEvents: o.PublishEvents, PublishEventPayloads: o.PublishEventPayloads,
-		DisableAfter: o.DisableAfter, NoBreaker: o.NoBreaker,
+		DisableAfter: o.DisableAfter, NoBreaker: o.NoBreaker, Retention: o.Retention,
 	}
 	if out.Logger == nil {
 		out.Logger = slog.New(slog.DiscardHandler)

@@ -21,6 +21,9 @@ import (
 	"posthorn/ports"
 )
 
+// MinRetention is the least that Options.Retention may be, but for 0.
+const MinRetention = engine.MinRetention
+
 // What commands take and queries give. They are package engine's own; an embedder need not import it.
 type (
 	// Webhook is a registration: where a company wants to be told of which event types.

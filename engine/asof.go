@@ -163,7 +163,8 @@ func foldFields(past *core.Past, recorded core.Recorded, q TimelineQuery, before
 		return nil, err
 	}
 	fields := map[string]json.RawMessage{}
-	return fields, json.Unmarshal(raw, &fields)
+	err = json.Unmarshal(raw, &fields)
+	return fields, err
 }
 
 // differing lists the fields that two states of a webhook do not share, by name. What never changes, and when it did, is left out.

@@ -43,6 +43,9 @@ type Options struct {
 	DisableAfter time.Duration
 	// NoBreaker lets webhooks be called as their schedules say, however many of the attempts fail.
 	NoBreaker bool
+	// Retention is how long a call is kept after the last that happened to it, and a message as long as its calls; then both are forgotten, with
+	// their payloads, responses and events. 0 keeps all for ever; the least is 1 s.
+	Retention time.Duration
 	// UserAgent of the calls; empty means Posthorn.
 	UserAgent string
 	// TopicPrefix begins the bus's topic names; empty means posthorn.
@@ -97,6 +100,7 @@ type Engine struct {
 	pump       *pump
 	jobs       *jobs
 	replayer   *replayer
+	pruner     *pruner     // nil without retention
 	dispatcher *dispatcher // nil with NoDispatch
 	news       *news
 	feed       *feed // nil unless events are published
@@ -137,6 +141,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if err := o.Defaults.Check(); err != nil {
 		return o, fmt.Errorf("open engine: defaults of webhooks: %w", err)
+	}
+	if o.Retention != 0 && o.Retention < MinRetention {
+		return o, fmt.Errorf("open engine: a retention of %s is refused: what has just ended is still asked for; give at least %s, or 0 to keep all",
+			o.Retention, MinRetention)
 	}
 	if o.DisableAfter == 0 {
 		o.DisableAfter = core.DefaultDisableAfter
@@ -216,6 +224,9 @@ func (e *Engine) committed(c committed) {
 	e.lanes.committed(c)
 	e.jobs.committed(c)
 	e.replayer.committed(c)
+	if e.pruner != nil {
+		e.pruner.committed(c)
+	}
 	e.KeyRing.committed(c)
 	e.news.tell()
 	if n := len(c.events); e.hooks.Committed != nil && n > 0 {

@@ -2,11 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/oklog/ulid/v2"
 
 	"posthorn/engine/core"
 	"posthorn/ports"
@@ -38,21 +34,8 @@ func (e *Engine) EraseCandidate(ctx context.Context, company, id string) error {
 
 // messageOf finds a message by its id, which carries the time of its entry.
 func (e *Engine) messageOf(ctx context.Context, company, id string) (m core.MessageRef, err error) {
-	parsed, err := ulid.ParseStrict(strings.TrimPrefix(id, core.PrefixMessage))
-	if err != nil || !strings.HasPrefix(id, core.PrefixMessage) {
-		return m, fmt.Errorf("message id %s is not one: %w", core.Show(id), ports.ErrNotFound)
-	}
-	at := ulid.Time(parsed.Time())
 	err = e.store.View(ctx, func(r ports.Reader) error {
-		first, err := e.firstAt(r, at)
-		if err != nil {
-			return err
-		}
-		for entry, err := range r.Entries(first) {
-			if err != nil {
-				return err
-			}
-			recorded, err := e.writer.codec.Decode(entry)
+		for recorded, err := range entriesOf(r, e.writer.codec, core.PrefixMessage, id) {
 			if err != nil {
 				return err
 			}
@@ -62,9 +45,6 @@ func (e *Engine) messageOf(ctx context.Context, company, id string) (m core.Mess
 					m.HasData = p.DataDigest != ""
 					return nil
 				}
-			}
-			if recorded[0].At.After(at) {
-				break
 			}
 		}
 		return ports.ErrNotFound

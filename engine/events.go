@@ -19,20 +19,27 @@ import (
 
 // eventAt returns one event of the log.
 func (e *Engine) eventAt(r ports.Reader, seq uint64) (core.Recorded, error) {
-	for entry, err := range r.Entries(seq - 1) {
-		if err != nil {
-			return core.Recorded{}, err
+	recorded, err := entryFrom(r, e.writer.codec, seq)
+	if err != nil {
+		return core.Recorded{}, err
+	}
+	for _, rec := range recorded {
+		if rec.Seq == seq {
+			return rec, nil
 		}
-		recorded, err := e.writer.codec.Decode(entry)
-		if err != nil {
-			return core.Recorded{}, err
-		}
-		if seq < entry.First {
-			break
-		}
-		return recorded[seq-entry.First], nil
 	}
 	return core.Recorded{}, fmt.Errorf("event %d: %w", seq, ports.ErrNotFound)
+}
+
+// entryFrom returns the events of the first entry that holds the place seq or one after it, without those that were pruned.
+func entryFrom(r ports.Reader, codec *core.Codec, seq uint64) ([]core.Recorded, error) {
+	for entry, err := range r.Entries(seq - 1) {
+		if err != nil {
+			return nil, err
+		}
+		return codec.Decode(entry)
+	}
+	return nil, fmt.Errorf("event %d: %w", seq, ports.ErrNotFound)
 }
 
 func (e *Engine) outward(r core.Recorded) (Event, error) {
@@ -175,22 +182,9 @@ func (n *news) tell() {
 // companyOf finds the company of a call by the call's id alone. The id carries the time of the entry that requested it, and times in
 // the log never go back, so a search by halves finds the entry: no row is spent on it.
 func (e *Engine) companyOf(ctx context.Context, id string) (string, error) {
-	parsed, err := ulid.ParseStrict(strings.TrimPrefix(id, core.PrefixCall))
-	if err != nil || !strings.HasPrefix(id, core.PrefixCall) {
-		return "", fmt.Errorf("call id %s is not one: %w; it looks like call_01ARZ3NDEKTSV4RRFFQ69G5FAV", core.Show(id), ports.ErrNotFound)
-	}
-	at := ulid.Time(parsed.Time())
 	var company string
-	err = e.store.View(ctx, func(r ports.Reader) error {
-		first, err := e.firstAt(r, at)
-		if err != nil {
-			return err
-		}
-		for entry, err := range r.Entries(first) {
-			if err != nil {
-				return err
-			}
-			recorded, err := e.writer.codec.Decode(entry)
+	err := e.store.View(ctx, func(r ports.Reader) error {
+		for recorded, err := range entriesOf(r, e.writer.codec, core.PrefixCall, id) {
 			if err != nil {
 				return err
 			}
@@ -200,17 +194,41 @@ func (e *Engine) companyOf(ctx context.Context, id string) (string, error) {
 					return nil
 				}
 			}
-			if recorded[0].At.After(at) {
-				break
-			}
 		}
 		return ports.ErrNotFound
 	})
 	return company, err
 }
 
+// entriesOf yields the events of each entry of the time that an id carries, one of which has made it. ErrNotFound is for what is no id.
+func entriesOf(r ports.Reader, codec *core.Codec, prefix, id string) iter.Seq2[[]core.Recorded, error] {
+	return func(yield func([]core.Recorded, error) bool) {
+		parsed, err := ulid.ParseStrict(strings.TrimPrefix(id, prefix))
+		if err != nil || !strings.HasPrefix(id, prefix) {
+			yield(nil, fmt.Errorf("id %s is not one: %w; it looks like %s01ARZ3NDEKTSV4RRFFQ69G5FAV", core.Show(id), ports.ErrNotFound, prefix))
+			return
+		}
+		at := ulid.Time(parsed.Time())
+		first, err := firstAt(r, codec, at)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for entry, err := range r.Entries(first) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			recorded, err := codec.Decode(entry)
+			if err == nil && recorded[0].At.After(at) || !yield(recorded, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // firstAt returns the seq after which the entries of time at begin.
-func (e *Engine) firstAt(r ports.Reader, at time.Time) (uint64, error) {
+func firstAt(r ports.Reader, codec *core.Codec, at time.Time) (uint64, error) {
 	last, err := r.LastSeq()
 	if err != nil {
 		return 0, err
@@ -218,11 +236,11 @@ func (e *Engine) firstAt(r ports.Reader, at time.Time) (uint64, error) {
 	low, high := uint64(0), last // the event low+1 may be too early, none after high is
 	for low < high {
 		middle := low + (high-low)/2
-		recorded, err := e.eventAt(r, middle+1)
+		recorded, err := entryFrom(r, codec, middle+1)
 		if err != nil {
 			return 0, err
 		}
-		if recorded.At.Before(at) {
+		if recorded[0].At.Before(at) {
 			low = middle + 1
 		} else {
 			high = middle

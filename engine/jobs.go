@@ -99,21 +99,26 @@ func (j *jobs) round(ctx context.Context) error {
 // open returns the oldest open jobs, a bounded number.
 func (j *jobs) open(ctx context.Context) ([]core.Job, error) {
 	var out []core.Job
-	err := j.store.View(ctx, func(r ports.Reader) error {
-		from, to := core.JobRange()
-		for pair, err := range r.Scan(from, to, false) {
-			if err != nil || len(out) == stepRows {
-				return err
-			}
-			job, err := core.ParseJob(pair)
-			if err != nil {
-				return err
-			}
-			out = append(out, job)
-		}
-		return nil
+	err := j.store.View(ctx, func(r ports.Reader) (err error) {
+		out, err = openJobs(r)
+		return err
 	})
 	return out, err
+}
+
+func openJobs(r ports.Reader) (out []core.Job, err error) {
+	from, to := core.JobRange()
+	for pair, err := range r.Scan(from, to, false) {
+		if err != nil || len(out) == stepRows {
+			return out, err
+		}
+		job, err := core.ParseJob(pair)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, job)
+	}
+	return out, nil
 }
 
 func (j *jobs) step(ctx context.Context, job core.Job) error {

@@ -87,7 +87,31 @@ func foldLog(ctx context.Context, from, into ports.Store, report *RebuildReport)
 			return fmt.Errorf("store rows up to event %d: %w", after, err)
 		}
 	}
-	return nil
+	return checkGone(ctx, from, into, report.Events)
+}
+
+// checkGone holds the log to what retention says it has taken from it: whatever else is missing was lost.
+func checkGone(ctx context.Context, log, rows ports.Store, events uint64) error {
+	var last, pruned uint64
+	err := log.View(ctx, func(r ports.Reader) (err error) {
+		last, err = r.LastSeq()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = rows.View(ctx, func(r ports.Reader) error {
+		value, err := optional(r.Get(core.PrunedKey()))
+		if err != nil || value == nil {
+			return err
+		}
+		pruned, err = core.ParsePruned(ports.Pair{Key: core.PrunedKey(), Value: value})
+		return err
+	})
+	if err == nil && last-events != pruned {
+		err = fmt.Errorf("the log has %d of %d events, and retention took %d: %w; restore a backup", events, last, pruned, ports.ErrDamaged)
+	}
+	return err
 }
 
 // foldSome folds entries after a seq into state until it holds most rows or the log is at its end.
@@ -106,8 +130,8 @@ func foldSome(
 				done = false
 				return nil
 			}
-			if entry.First != last+1 {
-				return fmt.Errorf("the log goes from event %d to %d: %w; restore a backup", last, entry.First, ports.ErrDamaged)
+			if entry.First <= last {
+				return fmt.Errorf("the log goes from event %d back to %d: %w; restore a backup", last, entry.First, ports.ErrDamaged)
 			}
 			recorded, err := codec.Decode(entry)
 			if err != nil {

@@ -22,24 +22,31 @@ func (s *replayScan) newest(message string) (map[string]Call, error) {
 	return out, nil
 }
 
-// A keptCall is a call's row, as far as a replay needs it.
+// callsOf yields the calls of a message of the replay's company.
+func (s *replayScan) callsOf(message string) iter.Seq2[keptCall, error] {
+	return callsOfMessage(s.r, s.replay.Company, message)
+}
+
+// A keptCall is a call's row, with whether its message has data, and the places of its events.
 type keptCall struct {
 	Call
 
 	hasData bool
+	seqs    []uint64
 }
 
 func parseCall(pair ports.Pair) (c keptCall, err error) {
-	c.Call, c.hasData, _, err = core.ParseCall(pair)
+	c.Call, c.hasData, c.seqs, err = core.ParseCall(pair)
 	return c, err
 }
 
-// callsOf yields the calls of a message, oldest first: those of its own entry, which lie behind its id, and then the later ones.
-func (s *replayScan) callsOf(message string) iter.Seq2[keptCall, error] {
+// callsOfMessage yields the calls of a message, oldest first: those of its own entry, which lie behind its id, and then the later ones.
+func callsOfMessage(r ports.Reader, company, message string) iter.Seq2[keptCall, error] {
 	return func(yield func(keptCall, error) bool) {
-		_, to := core.CallRange(s.replay.Company)
-		from := core.CallKey(s.replay.Company, core.PrefixCall+strings.TrimPrefix(message, core.PrefixMessage))
-		for pair, err := range s.r.Scan(from, to, false) {
+		_, to := core.CallRange(company)
+		from := core.CallKey(company, core.PrefixCall+strings.TrimPrefix(message, core.PrefixMessage))
+		last := ""
+		for pair, err := range r.Scan(from, to, false) {
 			if err != nil {
 				yield(keptCall{}, err)
 				return
@@ -48,11 +55,15 @@ func (s *replayScan) callsOf(message string) iter.Seq2[keptCall, error] {
 			if err == nil && c.Message != message {
 				break
 			}
+			last = c.ID
 			if !yield(c, err) || err != nil {
 				return
 			}
 		}
-		for c, err := range s.later(message) {
+		for c, err := range laterCallsOfMessage(r, company, message) {
+			if err == nil && c.ID <= last {
+				continue // with no other message's between, later ones lie behind the id too
+			}
 			if !yield(c, err) {
 				return
 			}
@@ -60,16 +71,16 @@ func (s *replayScan) callsOf(message string) iter.Seq2[keptCall, error] {
 	}
 }
 
-// later yields the calls of a message that were not requested in its own entry, oldest first.
-func (s *replayScan) later(message string) iter.Seq2[keptCall, error] {
+// laterCallsOfMessage yields the calls of a message that were not requested in its own entry, oldest first.
+func laterCallsOfMessage(r ports.Reader, company, message string) iter.Seq2[keptCall, error] {
 	return func(yield func(keptCall, error) bool) {
-		from, to := core.AgainRange(s.replay.Company, message)
-		for pair, err := range s.r.Scan(from, to, false) {
+		from, to := core.AgainRange(company, message)
+		for pair, err := range r.Scan(from, to, false) {
 			if err != nil {
 				yield(keptCall{}, err)
 				return
 			}
-			c, found, err := s.again(pair.Key)
+			c, found, err := callAgain(r, pair.Key)
 			if err == nil && !found {
 				continue
 			}
@@ -80,14 +91,19 @@ func (s *replayScan) later(message string) iter.Seq2[keptCall, error] {
 	}
 }
 
-// again returns the call that a key of AgainRange names; found is false for one that was pruned.
-func (s *replayScan) again(key []byte) (c keptCall, found bool, err error) {
+// callAgain returns the call that a key of AgainRange names; found is false for one that was pruned.
+func callAgain(r ports.Reader, key []byte) (c keptCall, found bool, err error) {
 	company, _, id, err := core.ParseAgain(key)
 	if err != nil {
 		return keptCall{}, false, err
 	}
+	return readCall(r, company, id)
+}
+
+// readCall returns a call's row; found is false where there is none.
+func readCall(r ports.Reader, company, id string) (c keptCall, found bool, err error) {
 	k := core.CallKey(company, id)
-	value, err := optional(s.r.Get(k))
+	value, err := optional(r.Get(k))
 	if err != nil || value == nil {
 		return keptCall{}, false, err
 	}

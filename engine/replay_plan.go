@@ -173,7 +173,7 @@ func (s *replayScan) leaves(c Call, hasData bool) (core.Reason, error) {
 	if c.State.Open() {
 		return core.StillOpen, nil
 	}
-	for newer, err := range s.later(c.Message) {
+	for newer, err := range laterCallsOfMessage(s.r, s.replay.Company, c.Message) {
 		switch {
 		case err != nil:
 			return "", err

@@ -82,6 +82,9 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 	e.replayer = &replayer{
 		plan: replayPlan{store: o.Store, verdict: e.verdict}, writer: e.writer, log: o.Logger, wake: make(chan struct{}, 1),
 	}
+	if o.Retention > 0 {
+		e.pruner = &pruner{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, keep: o.Retention, published: o.PublishEvents}
+	}
 	return e, nil
 }
 
@@ -193,6 +196,9 @@ func (e *Engine) start(ctx context.Context) error {
 	e.feeding.Go(func() { e.pump.run(feed) })
 	e.feeding.Go(func() { e.jobs.run(feed) })
 	e.feeding.Go(func() { e.replayer.run(feed) })
+	if e.pruner != nil {
+		e.feeding.Go(func() { e.pruner.run(feed) })
+	}
 	if e.feed != nil {
 		e.feeding.Go(func() { e.feed.run(feed) })
 	}

@@ -21,6 +21,7 @@ type turn struct {
 	entries  []ports.Entry
 	vault    []ports.Pair
 	marks    []ports.Pair
+	rewrites []ports.Entry
 	forgets  [][]byte          // vault items
 	kept     map[string][]byte // the vault items by key
 	bytes    int
@@ -89,7 +90,8 @@ func (t *turn) takeAccept() *command {
 // filled tells whether the batch has reached a share of what one commit may hold.
 func (t *turn) filled(part, of int) bool {
 	limits := t.store.Limits()
-	return t.bytes > limits.CommitBytes*part/of || t.state.Writes()+len(t.vault)+len(t.forgets) > limits.CommitWrites*part/of
+	writes := t.state.Writes() + len(t.vault) + len(t.forgets) + ports.RewriteWrites*len(t.rewrites)
+	return t.bytes > limits.CommitBytes*part/of || writes > limits.CommitWrites*part/of
 }
 
 // one runs a command's decision and folds it into the batch. A refused command leaves nothing, and is answered with the batch, for what it
@@ -144,6 +146,10 @@ func (t *turn) fold(b *batch, by *core.Actor, d core.Decision) error {
 	for _, k := range d.Forget {
 		t.forget(k)
 	}
+	t.rewrites = append(t.rewrites, d.Rewrites...)
+	for _, e := range d.Rewrites {
+		t.bytes += len(e.Data)
+	}
 	return nil
 }
 
@@ -191,7 +197,8 @@ func (t *turn) commit() (ports.Commit, error) {
 	if err != nil {
 		return ports.Commit{}, err
 	}
-	return ports.Commit{Entries: t.entries, Puts: append(append(puts, t.vault...), t.marks...), Deletes: append(deletes, t.forgets...)}, nil
+	puts, deletes = append(append(puts, t.vault...), t.marks...), append(deletes, t.forgets...)
+	return ports.Commit{Entries: t.entries, Rewrites: t.rewrites, Puts: puts, Deletes: deletes}, nil
 }
 
 // dues are the calls that the batch made due. Each carries what the batch itself holds of it, so that it need not be read back at once.

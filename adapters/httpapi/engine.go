@@ -12,10 +12,8 @@ import (
 // goroutines at once, with the request's context.
 type Engine interface {
 	webhookKeeper
-	webhookSwitch
 	candidateKeeper
 	messenger
-	eraser
 	teller
 	historian
 	replayer
@@ -54,6 +52,7 @@ type replayer interface {
 }
 
 type webhookKeeper interface {
+	webhookSwitch
 	RegisterWebhook(ctx context.Context, n engine.NewWebhook) (engine.Registered, error)
 	Webhook(ctx context.Context, company, id string) (engine.Webhook, error)
 	Webhooks(ctx context.Context, q engine.ListQuery) (engine.Page[engine.Webhook], error)
@@ -62,6 +61,7 @@ type webhookKeeper interface {
 	DeleteWebhook(ctx context.Context, company, id string) error
 }
 
+// A webhookSwitch starts, stops and tries webhooks.
 type webhookSwitch interface {
 	EnableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
 	DisableWebhook(ctx context.Context, company, id string) (engine.Webhook, error)
@@ -81,6 +81,7 @@ type candidateKeeper interface {
 }
 
 type messenger interface {
+	eraser
 	Publish(ctx context.Context, n engine.NewMessage) (engine.Message, error)
 	RetryCall(ctx context.Context, company, id string) (engine.Call, error)
 	CancelCall(ctx context.Context, company, id string) (engine.Call, error)

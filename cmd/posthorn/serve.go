@@ -29,6 +29,8 @@ type serveFlags struct {
 	WaitLock   time.Duration `default:"0s" env:"POSTHORN_WAIT_LOCK" help:"How long to wait for the process before this one to let go of the data directory and the address; 0 does not wait." placeholder:"DURATION"` //nolint:lll // a tag
 	NoDispatch bool          `env:"POSTHORN_NO_DISPATCH" help:"Make no calls: leave them to dispatchers, which have the same transport and secret key."`
 
+	Retention time.Duration `default:"0s" env:"POSTHORN_RETENTION" help:"How long ended calls and their messages are kept, with payloads, responses and events; 0s for ever." placeholder:"DURATION"` //nolint:lll // a tag
+
 	Inbox                bool `env:"POSTHORN_INBOX" help:"Accept messages and candidates from the transport's topic inbox."`
 	PublishEvents        bool `env:"POSTHORN_PUBLISH_EVENTS" help:"Publish every event of the log on the transport's topic events."`
 	PublishEventPayloads bool `env:"POSTHORN_PUBLISH_EVENT_PAYLOADS" help:"Publish messages' data and profiles with their events."`
@@ -113,7 +115,7 @@ func (c *serveFlags) start(ctx context.Context, log *slog.Logger) (*service, err
 // options reads the flags, and opens nothing.
 func (c *serveFlags) options(log *slog.Logger) (o posthorn.Options, over transport, err error) {
 	o = posthorn.Options{
-		Dir: c.Data, WaitLock: c.WaitLock, Logger: log,
+		Dir: c.Data, WaitLock: c.WaitLock, Retention: c.Retention, Logger: log,
 		AllowTargets: c.AllowTarget, AllowPrivateTargets: c.Dev, UserAgent: "Posthorn/" + version, NoDispatch: c.NoDispatch,
 	}
 	if c.Data == "" {
@@ -129,6 +131,10 @@ func (c *serveFlags) options(log *slog.Logger) (o posthorn.Options, over transpo
 	}
 	if err := c.exchange(over.local()); err != nil {
 		return o, over, err
+	}
+	if c.Retention != 0 && c.Retention < posthorn.MinRetention {
+		return o, over, refuse("--retention %s is refused: what has just ended is still asked for; give at least %s, or 0s to keep all",
+			c.Retention, posthorn.MinRetention)
 	}
 	if err := c.into(&o); err != nil {
 		return o, over, err

@@ -13,7 +13,7 @@ type undeliveredCmd struct {
 	clientFlags
 	pageFlags
 
-	Company   string                  `env:"POSTHORN_COMPANY" help:"Only this company; without one, all of them, which needs a key of scope admin." placeholder:"ID"`
+	Company   string                  `env:"POSTHORN_COMPANY" help:"Only this company; without one, all, which needs a key of scope admin." placeholder:"ID"`
 	Webhook   string                  `help:"Only calls of this webhook." placeholder:"ID"`
 	EventType string                  `help:"Only this event type, or those of a prefix such as invoice.*." placeholder:"TYPE"`
 	Kind      *engine.UndeliveredKind `enum:"failed,skipped,cancelled,waiting,unmatched" help:"Only what was not delivered in this way: failed, skipped, cancelled, waiting or unmatched." placeholder:"KIND"` //nolint:lll // a tag
@@ -100,23 +100,23 @@ func (c *undeliveredCmd) showCounts(t table, found engine.UndeliveredCounts) {
 
 // allAgain is the command that says what it would send to whom of all that is of a kind; empty where there is none for it.
 func (c *undeliveredCmd) allAgain(kind engine.UndeliveredKind) string {
-	out := "posthorn replay --dry-run"
+	out := []string{"posthorn replay --dry-run"}
 	switch {
 	case c.Company == "" || c.Reason != "" || strings.HasSuffix(c.EventType, "*") || kind == engine.UndeliveredWaiting:
 		return "" // a replay cannot ask for exactly these
 	case kind == engine.UndeliveredUnmatched:
-		out += " --match"
+		out = append(out, "--match")
 	default:
-		out += " --same --state " + string(kind)
+		out = append(out, "--same --state", string(kind))
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"company", c.Company}, {"webhook", c.Webhook}, {"event-type", c.EventType}, {"since", given(c.Since)}, {"until", given(c.Until)},
 	} {
 		if flag.value != "" {
-			out += " --" + flag.name + " " + shellWord(flag.value)
+			out = append(out, "--"+flag.name, shellWord(flag.value))
 		}
 	}
-	return out
+	return strings.Join(out, " ")
 }
 
 func given(m moment) string {

@@ -51,6 +51,10 @@ func (w *world) decide(a action) (Decision, any, error) {
 	case "erase-message":
 		d, err := EraseMessage(w.state, MessageRef{Message: w.messageOf(call), Company: call.company, HasData: true})
 		return d, nil, err
+	case "prune":
+		w.flush() // it takes nothing of which its own batch has made a further call, so a batch before it would tell
+		d, err := Prune(w.state, w.codec, w.prunable(w.calls, 1+a.Kind), func(string) bool { return false })
+		return d, nil, err
 	case "publish":
 		return w.publish(NewMessage{Company: a.Company, EventType: "x.y", Data: []byte(`{"n": 1}`)})
 	case "publish-resource":

@@ -65,12 +65,15 @@ func kinds() []kind {
 		kindOf[KeyRevoked](31),
 		kindOf[WebhookResealed](32),
 		kindOf[MasterKeyRotated](33),
+		kindOf[StreamsPruned](34),
 		kindOf[PayloadErased](35),
 		kindOf[ReplayStarted](36),
 		kindOf[ReplayAdvanced](37),
 		kindOf[ReplayPaused](38),
 		kindOf[ReplayResumed](39),
 		kindOf[ReplayEnded](40),
+		kindOf[LogPruned](41),
+		kindOf[HealthNoted](42),
 	}, candidateKinds()...)
 }
 
@@ -140,8 +143,8 @@ func (c *Codec) Encode(at time.Time, by *Actor, events []Event) ([]byte, error) 
 	return stored.Marshal(out)
 }
 
-// Decode reads an entry back. It returns ErrDamaged for bytes that no version of this program has written, and says so by
-// number for a type or version that is newer than this program.
+// Decode reads the events of an entry back, without those that were pruned from it: there is always one left. It returns ErrDamaged for
+// bytes that no version of this program has written, and says so by number for a type or version that is newer than this program.
 func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
 	w, err := readEntry(entry.Data)
 	if err != nil {
@@ -151,13 +154,20 @@ func (c *Codec) Decode(entry ports.Entry) ([]Recorded, error) {
 		return nil, fmt.Errorf("decode entry %d: %w: it holds %d events for the places %d to %d; run `posthorn log verify`",
 			entry.Last, ports.ErrDamaged, n, entry.First, entry.Last)
 	}
-	out := make([]Recorded, len(w.Events))
+	out := make([]Recorded, 0, len(w.Events))
 	for i, e := range w.Events {
+		if e.Number == prunedNumber {
+			continue
+		}
 		event, err := c.decodeEvent(e)
 		if err != nil {
 			return nil, fmt.Errorf("decode event %d: %w", entry.First+uint64(i), err)
 		}
-		out[i] = Recorded{Seq: entry.First + uint64(i), At: w.At.Time(), By: w.By, Event: event}
+		out = append(out, Recorded{Seq: entry.First + uint64(i), At: w.At.Time(), By: w.By, Event: event})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("decode entry %d: %w: all its events were pruned, and it was not removed; run `posthorn log verify`",
+			entry.Last, ports.ErrDamaged)
 	}
 	return out, nil
 }

@@ -8,6 +8,8 @@ type Decision struct {
 	Vault  []ports.Pair
 	// Forget names vault items that are erased with it.
 	Forget [][]byte
+	// Rewrites are entries of the log as they are from now on, without data where they go.
+	Rewrites []ports.Entry
 
 	planned int // calls, of all messages that it tells
 }

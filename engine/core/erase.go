@@ -17,17 +17,15 @@ type EraseJob struct {
 // StepVersions is how many versions of a resource are erased at once.
 const StepVersions = 1024
 
-// erasedMessage is the row that says that a message's content was erased.
-type erasedMessage struct{ company, message string }
-
-// Key of the row.
-func (e erasedMessage) Key() []byte { return ErasedKey(e.company, e.message) }
-
-func (erasedMessage) value() []byte { return []byte{} } // all is in the key
+// erasedRow says that a message's content was erased, and by which event.
+type erasedRow struct {
+	Seqs []uint64 `cbor:"18,keyasint,omitempty"`
+	At   Stamp    `cbor:"58,keyasint,omitempty"`
+}
 
 func (s *State) foldErased(r Recorded, e PayloadErased) error {
 	if e.Resource == nil {
-		s.mark(erasedMessage{e.Company, e.Message})
+		*create[erasedRow](s, ErasedKey(e.Company, e.Message)) = erasedRow{Seqs: []uint64{r.Seq}, At: StampOf(r.At)}
 	} else if err := set(s, ResourceRowKey(e.Company, e.Resource.Type, e.Resource.ID), func(row *resourceRow) {
 		row.Deleted, row.Erased, row.UpdatedAt = true, true, StampOf(r.At)
 	}); err != nil {

@@ -210,7 +210,13 @@ type KeyUsed struct {
 
 // KeysExpired forgets idempotency keys whose time is over.
 type KeysExpired struct {
-	Keys []UsedKey `json:"keys" cbor:"57,keyasint"`
+	Keys []ExpiredKey `json:"keys" cbor:"57,keyasint"`
+}
+
+// ExpiredKey names an idempotency key, and the places of its KeyUsed, which retention takes out of the log together with KeysExpired.
+type ExpiredKey struct {
+	UsedKey
+	Seqs []uint64 `json:"seqs,omitempty" cbor:"18,keyasint,omitempty"`
 }
 
 // UsedKey names an idempotency key.

@@ -62,15 +62,12 @@ func (w *webhookRow) health(class ports.Class, now time.Time) (failing *Failing,
 }
 
 // foldHealth takes over what was noted. A webhook that goes on as it did costs no write.
-func (s *State) foldHealth(company, webhook string, at time.Time, e CallAttempted) error {
-	if e.Failing == nil && !e.Recovered {
-		return nil
-	}
-	return set(s, WebhookKey(company, webhook), func(row *webhookRow) {
-		row.Failing = nil
+func (s *State) foldHealth(r Recorded, e HealthNoted) error {
+	return set(s, WebhookKey(e.Company, e.Webhook), func(row *webhookRow) {
+		row.Failing, row.NotedBy = nil, r.Seq
 		if e.Failing != nil {
 			noted := *e.Failing
-			noted.Noted = StampOf(at)
+			noted.Noted = StampOf(r.At)
 			row.Failing = &noted
 		}
 	})

@@ -49,19 +49,25 @@ func (s *State) fold(r Recorded) error {
 	case CallCancelled:
 		return s.foldEnded(r, e.CallEnded, Cancelled)
 	case JobEnded:
-		s.remove(JobKey(e.Job))
-		return nil
+		return s.drop(JobKey(e.Job)) // what began it may have been pruned
 	case KeyUsed:
 		return set(s, IdempotencyKey(e.Company, e.Route, e.Key), func(row *keyRow) {
-			*row = keyRow{UsedKey: UsedKey{e.Company, e.Route, e.Key}, Fingerprint: e.Fingerprint, Answer: e.Answer, At: StampOf(r.At)}
+			*row = keyRow{
+				UsedKey: UsedKey{Company: e.Company, Route: e.Route, Key: e.Key}, Seqs: append(row.Seqs, r.Seq),
+				Fingerprint: e.Fingerprint, Answer: e.Answer, At: StampOf(r.At),
+			}
 		})
 	case KeysExpired:
 		for _, k := range e.Keys {
-			s.remove(IdempotencyKey(k.Company, k.Route, k.Key))
+			if err := s.drop(IdempotencyKey(k.Company, k.Route, k.Key)); err != nil {
+				return err
+			}
 		}
 		return nil
 	case PayloadErased:
 		return s.foldErased(r, e)
+	case StreamsPruned, LogPruned, HealthNoted:
+		return s.foldRetention(r)
 	case KeyCreated:
 		return s.foldKeyCreated(r.At, e)
 	case KeyRevoked:
@@ -124,8 +130,11 @@ func (s *State) foldAttempted(seq uint64, at time.Time, e CallAttempted) error {
 		return err
 	}
 	row.Tries = append(row.Tries, try{Attempt: e.Attempt, Lease: e.Lease, Epoch: e.Epoch})
-	if err := s.foldHealth(row.Company, row.Webhook, at, e); err != nil {
-		return err
+	if e.Failing != nil || e.Recovered {
+		noted := HealthNoted{Webhook: row.Webhook, Company: row.Company, Failing: e.Failing, Recovered: e.Recovered}
+		if err := s.foldHealth(Recorded{Seq: seq, At: at}, noted); err != nil {
+			return err
+		}
 	}
 	if e.Attempt <= row.AttemptCount && e.Class != ports.ClassOK {
 		return nil // a late repetition of an attempt that has decided already

@@ -35,7 +35,7 @@ func (s *State) foldWebhook(r Recorded) error {
 	case WebhookDisabled:
 		if err := s.changeWebhook(r, e.Company, e.Webhook, func(row *webhookRow) {
 			row.Enabled, row.DisabledReason = false, e.Reason
-			row.Breaker, row.Failing = nil, nil // enabled again, it begins anew
+			row.Breaker, row.Failing, row.NotedBy = nil, nil, r.Seq // enabled again, it begins anew
 		}); err != nil {
 			return err
 		}

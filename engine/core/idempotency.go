@@ -14,9 +14,10 @@ const KeyLife = 24 * time.Hour
 // keyRow is the stored form of a used idempotency key, which is the row's own.
 type keyRow struct {
 	UsedKey     `cbor:"-"`
-	Fingerprint string `cbor:"55,keyasint,omitempty"`
-	Answer      string `cbor:"56,keyasint,omitempty"`
-	At          Stamp  `cbor:"58,keyasint,omitempty"`
+	Fingerprint string   `cbor:"55,keyasint,omitempty"`
+	Answer      string   `cbor:"56,keyasint,omitempty"`
+	At          Stamp    `cbor:"58,keyasint,omitempty"`
+	Seqs        []uint64 `cbor:"18,keyasint,omitempty"` // of its KeyUsed, and of those before that were over by then
 }
 
 func (k *keyRow) unpack(parts []string) bool {
@@ -47,14 +48,14 @@ func PastAnswer(s *State, now time.Time, k UsedKey, fingerprint string) (answer 
 
 // ExpireKeys forgets those of the named keys whose time is over.
 func ExpireKeys(s *State, now time.Time, keys []UsedKey) (Decision, error) {
-	var over []UsedKey
+	var over []ExpiredKey
 	for _, k := range keys {
 		row, err := load[keyRow](s, IdempotencyKey(k.Company, k.Route, k.Key))
 		if err != nil {
 			return Decision{}, err
 		}
 		if row != nil && now.Sub(row.At.Time()) >= KeyLife {
-			over = append(over, k)
+			over = append(over, ExpiredKey{UsedKey: k, Seqs: row.Seqs})
 		}
 	}
 	if len(over) == 0 {

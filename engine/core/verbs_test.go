@@ -82,6 +82,7 @@ func verbs() map[string]verb {
 			d, err := EraseMessage(w.state, MessageRef{Message: in.ID, Company: in.Company, HasData: true})
 			return d, nil, err
 		}),
+		"prune": with((*world).prune),
 		"judge": with((*world).judge),
 		"retry": with(func(w *world, in one) (Decision, any, error) {
 			return answered(RetryCall(w.state, w, w.now, in.Company, in.ID))

@@ -58,6 +58,8 @@ type webhookRow struct {
 	Rotated       bool   `cbor:"71,keyasint,omitempty"`
 	HeadersDigest string `cbor:"72,keyasint,omitempty"`
 	Deleted       bool   `cbor:"47,keyasint,omitempty"`
+	// NotedBy is the event that last said since when it fails, or that it does not.
+	NotedBy uint64 `cbor:"173,keyasint,omitempty"`
 }
 
 func (w *webhookRow) pack() { w.Created, w.Updated = StampOf(w.CreatedAt), StampOf(w.UpdatedAt) }

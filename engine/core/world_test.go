@@ -120,6 +120,13 @@ func (w *world) record(d Decision) []Recorded {
 		w.t.Fatalf("encode: %v", err)
 	}
 	w.log = append(w.log, ports.Entry{First: first, Last: w.seq, Data: data})
+	for _, entry := range d.Rewrites {
+		w.log[slices.IndexFunc(w.log, func(e ports.Entry) bool { return e.First == entry.First })] = entry
+	}
+	w.log = slices.DeleteFunc(w.log, func(e ports.Entry) bool { return e.Data == nil })
+	for _, k := range d.Forget {
+		delete(w.vault, string(k))
+	}
 	return recorded
 }
 

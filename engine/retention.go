@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// MinRetention is the least time that calls are kept after their end: none may go while somebody still asks what came of it.
+const MinRetention = time.Second
+
+const (
+	// rewalkEvery is how often retention begins again at the start of the log. What it had to leave behind, since something of it was still under
+	// way, is mostly met again by a later event of its own; this finds the rest.
+	rewalkEvery = 24 * time.Hour
+	// maxRewrites is how many entries one step rewrites, and with core.StepCalls how long it holds up the commands behind it.
+	maxRewrites = 256
+	// fewSettled are not worth a step, which itself leaves an event.
+	fewSettled = 64
+)
+
+// A pruner forgets calls, with their messages, when nothing has happened to them for the time that they are kept. It walks the log, which is
+// in the order of time, and takes whole streams out of it, a bounded number in each step behind live traffic; events that are left say
+// where. A crash loses nothing: the walk begins anew. It is one goroutine; it ends when its context does.
+type pruner struct {
+	store  ports.Store
+	writer *writer
+	clock  *clock
+	log    *slog.Logger
+	keep   time.Duration
+	// published says that nothing may go before it was published for other systems.
+	published bool
+
+	after  uint64    // the walk has passed all events up to it
+	walked time.Time // when it began at the start of the log, by the engine's time
+
+	mu       sync.Mutex
+	touched  map[string]bool // messages of which calls were made since the step under way was looked for
+	stepping bool
+}
+
+// committed notes what a step under way must not take: a message that has got a new call.
+func (p *pruner) committed(c committed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stepping {
+		return
+	}
+	for _, e := range c.events {
+		if requested, ok := e.Event.(core.CallRequested); ok && (requested.RetryOf != "" || requested.Replay != "" || requested.Planned) {
+			p.touched[requested.Message] = true
+		}
+	}
+}
+
+func (p *pruner) wasTouched(message string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.touched[message]
+}
+
+func (p *pruner) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stepping, p.touched = true, map[string]bool{}
+}
+
+func (p *pruner) run(ctx context.Context) {
+	for ctx.Err() == nil && !p.writer.broken() {
+		rest, err := p.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.log.Warn("calls whose time is over could not be pruned; it is tried again", "error", err)
+			pause(ctx)
+			continue
+		}
+		timer := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// round prunes all whose time is over, and returns how long there is nothing to do.
+func (p *pruner) round(ctx context.Context) (rest time.Duration, err error) {
+	now := p.clock.now()
+	if now.Sub(p.walked) >= rewalkEvery {
+		p.after, p.walked = 0, now
+	}
+	for {
+		p.begin()
+		found, err := p.look(ctx, now)
+		if err != nil {
+			return 0, err
+		}
+		if !found.empty() {
+			if err := p.prune(ctx, found); err != nil {
+				return 0, err
+			}
+		}
+		p.after = found.after
+		if found.last {
+			return p.rest(found.next, now), nil
+		}
+	}
+}
+
+// rest is how long nothing is to be done, given the time of the next event. Calls go some at a time, not each at its own instant.
+func (p *pruner) rest(next, now time.Time) time.Duration {
+	least := min(max(time.Second, p.keep/64), time.Minute)
+	if next.IsZero() {
+		return max(least, min(p.keep, maxRest))
+	}
+	return max(least, min(next.Add(p.keep).Sub(now), maxRest))
+}
+
+// look finds the next step.
+func (p *pruner) look(ctx context.Context, now time.Time) (found *pruneWalk, err error) {
+	err = p.store.View(ctx, func(r ports.Reader) error {
+		found = newPruneWalk(r, p.writer.codec, now.Add(-p.keep), p.after)
+		if p.published {
+			if err := found.onlyPublished(); err != nil {
+				return err
+			}
+		}
+		return found.walk(ctx)
+	})
+	return found, err
+}
+
+// prune takes a step. It was decided over the snapshot in which it was found, so that the writer has only to look whether that still holds.
+func (p *pruner) prune(ctx context.Context, found *pruneWalk) error {
+	return p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+		return core.Prune(b.State, p.writer.codec, found.step(), p.wasTouched)
+	})
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"slices"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// message adds a message with its calls to the step, if all are at rest. A message with more calls than a step takes goes in parts, oldest
+// calls first; fits is false when the step is full before its end.
+func (w *pruneWalk) message(company, id string) (fits bool, err error) {
+	if w.seen[id] {
+		return true, nil
+	}
+	w.seen[id] = true
+	stream, ok, err := w.stream(company, id)
+	if err != nil || !ok {
+		return true, err
+	}
+	calls, rewrites := 0, len(w.rewrite)
+	for _, c := range stream.Calls {
+		if rewrites += len(c.Seqs); calls > 0 && (calls == core.StepCalls || rewrites > maxRewrites) {
+			break
+		}
+		calls++
+	}
+	if calls < len(stream.Calls) || w.calls+calls > core.StepCalls || rewrites > maxRewrites {
+		if len(w.streams)+len(w.settled) > 0 {
+			return false, nil // it begins the next step
+		}
+		stream.Whole = calls == len(stream.Calls)
+		stream.Calls = stream.Calls[:calls]
+	}
+	return w.add(stream)
+}
+
+func (w *pruneWalk) add(stream core.PruneStream) (fits bool, err error) {
+	if stream.Own, err = w.own(stream); err != nil {
+		return true, err
+	}
+	places := slices.Clone(stream.Own)
+	for _, c := range stream.Calls {
+		places = append(places, c.Seqs...)
+	}
+	var entries []*prunedEntry
+	for _, seq := range places {
+		e, err := w.entry(seq)
+		if err != nil || e == nil {
+			return true, err // the rows name what the log has not: that is for log verify to tell
+		}
+		entries = append(entries, e)
+	}
+	for _, e := range entries {
+		w.goes(e)
+	}
+	w.streams = append(w.streams, stream)
+	w.calls += len(stream.Calls)
+	return stream.Whole, nil
+}
+
+// stream returns a message with its calls; ok is false while something is under way, or too young, or nothing is known of it.
+func (w *pruneWalk) stream(company, id string) (s core.PruneStream, ok bool, err error) {
+	if w.busy(company, id) {
+		return s, false, nil
+	}
+	s = core.PruneStream{Company: company, Message: id, Whole: true}
+	for c, err := range callsOfMessage(w.r, company, id) {
+		if err != nil || c.State.Open() || c.UpdatedAt.After(w.before) || c.seqs[len(c.seqs)-1] > w.below {
+			return s, false, err
+		}
+		s.HasData = c.hasData
+		s.Calls = append(s.Calls, core.PruneCall{ID: c.ID, Seqs: c.seqs})
+	}
+	if len(s.Calls) > 0 {
+		return s, true, nil
+	}
+	k := core.UnmatchedKey(company, id)
+	value, err := optional(w.r.Get(k))
+	if err != nil || value == nil {
+		return s, false, err
+	}
+	u, err := core.ParseUnmatched(ports.Pair{Key: k, Value: value})
+	s.HasData = u.HasData
+	return s, !u.CreatedAt.After(w.before), err
+}
+
+// busy tells whether a job works on the message.
+func (w *pruneWalk) busy(company, id string) bool {
+	return slices.ContainsFunc(w.jobs, func(j core.Job) bool {
+		return j.Plan != nil && j.Plan.Message == id || j.Erase != nil && j.Erase.Company == company
+	})
+}
+
+// own returns the places of the message's own events that go with the stream.
+func (w *pruneWalk) own(s core.PruneStream) ([]uint64, error) {
+	recorded, err := w.published(s)
+	if err != nil {
+		return nil, err
+	}
+	own, unmatched := core.OwnPlaces(recorded, s.Message)
+	if !s.Whole {
+		own = nil
+		if unmatched > 0 {
+			own = []uint64{unmatched}
+		}
+		return own, nil
+	}
+	k := core.ErasedKey(s.Company, s.Message)
+	value, err := optional(w.r.Get(k))
+	if err != nil || value == nil {
+		return own, err
+	}
+	erased, _, err := core.ErasedBy(ports.Pair{Key: k, Value: value})
+	return append(own, erased...), err
+}
+
+// published returns the events of the entry in which the message was published: mostly that of its first call.
+func (w *pruneWalk) published(s core.PruneStream) ([]core.Recorded, error) {
+	if len(s.Calls) > 0 {
+		e, err := w.entry(s.Calls[0].Seqs[0])
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && publishes(e.recorded, s.Message) {
+			return e.recorded, nil
+		}
+	}
+	for recorded, err := range entriesOf(w.r, w.codec, core.PrefixMessage, s.Message) {
+		if err != nil || publishes(recorded, s.Message) {
+			return recorded, err
+		}
+	}
+	return nil, nil
+}
+
+func publishes(entry []core.Recorded, message string) bool {
+	return slices.ContainsFunc(entry, func(r core.Recorded) bool {
+		p, ok := r.Event.(core.MessagePublished)
+		return ok && p.Message == message
+	})
+}

@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"posthorn/engine/core"
+	"posthorn/ports"
+)
+
+// A pruneWalk goes through the log from a place on and gathers what one step of retention takes: of each event that is old enough it asks
+// whether its message, with all its calls, is at rest.
+type pruneWalk struct {
+	r      ports.Reader
+	codec  *core.Codec
+	before time.Time // nothing may have happened to a call since
+	below  uint64    // events after it stay
+
+	after uint64    // where the next walk begins
+	last  bool      // it came to what is too young
+	next  time.Time // the time of that, zero at the end of the log
+
+	streams []core.PruneStream
+	settled []uint64
+	calls   int
+	seen    map[string]bool         // messages that were looked at
+	entries map[uint64]*prunedEntry // by each of their events
+	rewrite map[uint64]ports.Entry  // those of the step, by their first event
+	jobs    []core.Job              // that are under way
+}
+
+// A prunedEntry is an entry with its events.
+type prunedEntry struct {
+	ports.Entry
+
+	recorded []core.Recorded
+}
+
+func newPruneWalk(r ports.Reader, codec *core.Codec, before time.Time, after uint64) *pruneWalk {
+	return &pruneWalk{
+		r: r, codec: codec, before: before, below: ^uint64(0), after: after,
+		seen: map[string]bool{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]ports.Entry{},
+	}
+}
+
+// onlyPublished leaves what others have not been told.
+func (w *pruneWalk) onlyPublished() error {
+	mark, err := optional(w.r.Get(core.EventsMark()))
+	if err != nil || mark == nil {
+		w.below = 0
+		return err
+	}
+	w.below, err = strconv.ParseUint(string(mark), 10, 64)
+	return err
+}
+
+func (w *pruneWalk) empty() bool { return len(w.streams) == 0 && len(w.settled) < fewSettled }
+
+func (w *pruneWalk) full() bool {
+	return w.calls >= core.StepCalls || len(w.rewrite) >= maxRewrites || len(w.settled) >= maxRewrites
+}
+
+func (w *pruneWalk) step() core.PruneStep {
+	return core.PruneStep{
+		Before: w.before, Streams: w.streams, Settled: w.settled,
+		Entries: slices.SortedFunc(maps.Values(w.rewrite), func(a, b ports.Entry) int { return cmp.Compare(a.First, b.First) }),
+	}
+}
+
+func (w *pruneWalk) walk(ctx context.Context) (err error) {
+	if w.jobs, err = openJobs(w.r); err != nil {
+		return err
+	}
+	looked := 0
+	for entry, err := range w.r.Entries(w.after) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		e, err := w.take(entry)
+		if err != nil {
+			return err
+		}
+		if at := e.recorded[0].At; at.After(w.before) || e.Last > w.below {
+			w.last, w.next = true, at
+			return nil
+		}
+		for _, rec := range e.recorded {
+			if fits, err := w.event(rec); err != nil || !fits {
+				return err // a step that is full begins the next with this entry
+			}
+		}
+		looked++
+		if w.after = e.Last; w.full() || looked == maxLooked {
+			return nil
+		}
+	}
+	w.last = true
+	return nil
+}
+
+// take decodes an entry, once.
+func (w *pruneWalk) take(entry ports.Entry) (*prunedEntry, error) {
+	if e := w.entries[entry.First]; e != nil {
+		return e, nil
+	}
+	entry.Data = slices.Clone(entry.Data)
+	recorded, err := w.codec.Decode(entry)
+	if err != nil {
+		return nil, err
+	}
+	e := &prunedEntry{Entry: entry, recorded: recorded}
+	for seq := entry.First; seq <= entry.Last; seq++ {
+		w.entries[seq] = e
+	}
+	return e, nil
+}
+
+// entry returns the one that holds an event, nil where it was removed.
+func (w *pruneWalk) entry(seq uint64) (*prunedEntry, error) {
+	if e := w.entries[seq]; e != nil {
+		return e, nil
+	}
+	for entry, err := range w.r.Entries(seq - 1) {
+		if err != nil || entry.First > seq {
+			return nil, err
+		}
+		return w.take(entry)
+	}
+	return nil, nil
+}
+
+// stands tells whether the log has an event.
+func (w *pruneWalk) stands(seq uint64) (bool, error) {
+	e, err := w.entry(seq)
+	return e != nil && slices.ContainsFunc(e.recorded, func(r core.Recorded) bool { return r.Seq == seq }), err
+}
+
+// event looks at what an event is about; fits is false when that is too much for this step.
+func (w *pruneWalk) event(rec core.Recorded) (fits bool, err error) {
+	switch e := rec.Event.(type) {
+	case core.CallRequested:
+		return w.message(e.Company, e.Message)
+	case core.MessageUnmatched:
+		return w.message(e.Company, e.Message)
+	case core.PayloadErased:
+		if e.Resource == nil {
+			return w.message(e.Company, e.Message)
+		}
+	case core.CallAttempted:
+		return w.call(e.Company, e.Call)
+	case core.CallSucceeded:
+		return w.call(e.Company, e.Call)
+	case core.CallFailed:
+		return w.call(e.Company, e.Call)
+	case core.CallSkipped:
+		return w.call(e.Company, e.Call)
+	case core.CallCancelled:
+		return w.call(e.Company, e.Call)
+	}
+	seqs, err := core.Settled(w.r.Get, rec, w.stands)
+	if err != nil || len(seqs) == 0 {
+		return true, err
+	}
+	return true, w.settle(seqs)
+}
+
+func (w *pruneWalk) settle(seqs []uint64) error {
+	for _, seq := range seqs {
+		switch there, err := w.stands(seq); {
+		case err != nil:
+			return err
+		case there:
+			w.settled = append(w.settled, seq)
+			w.goes(w.entries[seq])
+		}
+	}
+	return nil
+}
+
+func (w *pruneWalk) goes(e *prunedEntry) { w.rewrite[e.First] = e.Entry }
+
+func (w *pruneWalk) call(company, id string) (fits bool, err error) {
+	c, found, err := readCall(w.r, company, id)
+	if err != nil || !found {
+		return true, err
+	}
+	return w.message(company, c.Message)
+}
