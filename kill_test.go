@@ -19,17 +19,19 @@ import (
 	"posthorn/ports"
 )
 
-// The variables that make this test binary the process that is killed: where its data is, and what it sends as its name.
+// The variables that make this test binary the process that is killed: where its data is, what it sends as its name, and how long it keeps calls.
 const (
-	childDir  = "POSTHORN_TEST_CHILD_DIR"
-	childName = "POSTHORN_TEST_CHILD_NAME"
+	childDir       = "POSTHORN_TEST_CHILD_DIR"
+	childName      = "POSTHORN_TEST_CHILD_NAME"
+	childRetention = "POSTHORN_TEST_CHILD_RETENTION"
 )
 
 // child opens the directory and accepts candidates, telling each on its standard output, until it is killed. It would end by itself:
 // nobody reading kills it with SIGPIPE.
 func child(dir string) {
 	ctx := context.Background()
-	ph, err := posthorn.Open(ctx, posthorn.Options{Dir: dir, AllowPrivateTargets: true, UserAgent: os.Getenv(childName)})
+	keep, _ := time.ParseDuration(os.Getenv(childRetention)) // 0, all, for what is not set
+	ph, err := posthorn.Open(ctx, posthorn.Options{Dir: dir, AllowPrivateTargets: true, UserAgent: os.Getenv(childName), Retention: keep})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return
@@ -53,10 +55,10 @@ func child(dir string) {
 }
 
 // burst starts a child, kills it after it has accepted some, and returns all that it said it had accepted.
-func burst(t *testing.T, dir, name string, enough int) (accepted []string) {
+func burst(t *testing.T, dir, name string, enough int, environment ...string) (accepted []string) {
 	t.Helper()
 	cmd := exec.CommandContext(bounded(t), os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childName+"="+name)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir, childName+"="+name), environment...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
