@@ -40,7 +40,7 @@ RACE = $(shell command -v $$(go env CC) >/dev/null 2>&1 && [ "$$(CGO_ENABLED=$${
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run build test test/short test/crash test/fleet test/metamorphic test/sabotage test/transports brokers lint fmt check fuzz vuln bench bench/latency bench/isolation bench/idle \
-	bench/backlog bench/webhooks bench/history bench/disk bench/fairness bench/overload bench/transports soak clean FORCE
+	bench/backlog bench/webhooks bench/history bench/disk bench/retention bench/fairness bench/overload bench/transports soak clean FORCE
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -143,6 +143,9 @@ bench/history: build ## Judge that accepts, calls and pages cost the same at 1,0
 
 bench/disk: ## Measure the bytes on the disk for an ended call (about 2 minutes, 1 GB).
 	go run ./bench disk $(BENCHARGS)
+
+bench/retention: build ## Judge the disk of an engine that forgets calls as fast as it gets them (about 12 minutes, 1 GB).
+	go run ./bench retention $(BENCHARGS)
 
 bench/fairness: build ## Judge a small company beside one that floods (about 3 minutes).
 	go run ./bench fairness $(BENCHARGS)

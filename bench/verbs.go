@@ -44,13 +44,20 @@ func rate(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string
 	})
 	flags.IntVar(&m.Rounds, "rounds", 3, "runs of each contender")
 	flags.IntVar(&m.Count, "count", 50_000, "measured requests of a run")
+	keep := flags.Duration("retention", 0, "measure beside it one that keeps calls for so long; 0 for none")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if m.Rounds < 1 || m.Count < 1 {
 		return fmt.Errorf("%d rounds of %d requests measure nothing: give at least 1 of each", m.Rounds, m.Count)
 	}
-	return m.Run(ctx, out, contenders(p)...)
+	others := contenders(p)
+	if *keep > 0 {
+		forgetful := *p
+		forgetful.Retention = *keep
+		others = append(others, forgetful)
+	}
+	return m.Run(ctx, out, others...)
 }
 
 func latency(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {

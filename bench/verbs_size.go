@@ -69,6 +69,23 @@ func history(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []str
 	return m.Run(ctx, out)
 }
 
+func retention(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
+	var m contest.Retention
+	p := engine(flags)
+	flags.DurationVar(&m.Limit, "limit", 30*time.Minute, "the most time for all of it")
+	flags.DurationVar(&m.Keep, "keep", time.Minute, "how long calls are kept")
+	flags.IntVar(&m.Times, "times", 10, "how often what is kept is written anew")
+	flags.IntVar(&m.Conns, "conns", 64, "connections of the generator")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if m.Keep < time.Second || m.Times < 1 || m.Conns < 1 {
+		return fmt.Errorf("%v kept and written %d times over %d connections measure nothing: give 1s or more, and 1 of the others", m.Keep, m.Times, m.Conns)
+	}
+	m.Engine = *p
+	return m.Run(ctx, out)
+}
+
 func disk(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
 	var m contest.Disk
 	p := engine(flags)

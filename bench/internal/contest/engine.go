@@ -21,6 +21,8 @@ type Posthorn struct {
 	Transport Transport
 	// NoBreaker calls webhooks as their schedules say, however many attempts fail.
 	NoBreaker bool
+	// Retention is how long it keeps calls; 0 for ever.
+	Retention time.Duration
 }
 
 // A Transport is what carries tasks and outcomes: within the process, or a broker beside it, which is not the engine's.
@@ -45,10 +47,13 @@ func (t Transport) fresh() string {
 
 // Name implements Contender.
 func (p Posthorn) Name() string {
-	if p.Transport.URL == "" {
-		return "posthorn"
+	switch {
+	case p.Retention > 0:
+		return "posthorn keeping " + p.Retention.String()
+	case p.Transport.URL != "":
+		return "posthorn over " + p.Transport.Name
 	}
-	return "posthorn over " + p.Transport.Name
+	return "posthorn"
 }
 
 // promises are those of the project's plan.

@@ -75,6 +75,9 @@ func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (
 	if p.NoBreaker {
 		cmd.Args = append(cmd.Args, "--no-breaker")
 	}
+	if p.Retention > 0 {
+		cmd.Args = append(cmd.Args, "--retention", p.Retention.String())
+	}
 	if p.Transport.URL != "" {
 		cmd.Args = append(cmd.Args, "--transport", p.Transport.fresh())
 	}

@@ -1,0 +1,158 @@
+package contest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"posthorn/bench/internal/numbered"
+	"posthorn/bench/internal/verdict"
+	"posthorn/harness/load"
+)
+
+// Retention measures what an engine takes on the disk that forgets calls as fast as it gets them, in a closed loop at full load.
+type Retention struct {
+	Engine Posthorn
+	Keep   time.Duration // how long calls are kept
+	Times  int           // how often what is kept is written anew
+	Conns  int           // connections of the generator
+	Limit  time.Duration // for all of it
+}
+
+// retentionShare is the most that the project's plan allows on the disk, of what is kept.
+const retentionShare = 1.5
+
+// kept is what came of it.
+type kept struct {
+	accepted int
+	took     time.Duration
+	sizes    []int64 // on the disk, a second each, from when the first calls are over
+	live     int64   // of the same directory, once it holds nothing else
+}
+
+// Run prints what came of it to out. It returns an error unless what was promised was kept.
+func (m Retention) Run(ctx context.Context, out io.Writer) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.Limit)
+	defer cancel()
+	m.Engine.Retention = m.Keep
+	dir, err := m.Engine.Workspace()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	k, err := m.load(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if k.live, err = m.liveIn(ctx, DataIn(dir)); err != nil {
+		return err
+	}
+	return m.report(out, k)
+}
+
+// load sends messages until what is kept has been written the wanted times, and watches the disk.
+func (m Retention) load(ctx context.Context, dir string) (k kept, err error) {
+	server, err := m.Engine.ServeIn(ctx, dir)
+	if err != nil {
+		return k, err
+	}
+	defer func() {
+		_, stopped := server.Stop()
+		err = errors.Join(err, stopped)
+	}()
+	const fastest, slice = 20_000, 2_000
+	whole := time.Duration(m.Times+1) * m.Keep
+	base := time.Now()
+	receiver, err := numbered.Receive(ctx, base, int(fastest*whole.Seconds()))
+	if err != nil {
+		return k, err
+	}
+	defer func() { err = errors.Join(err, receiver.Close()) }()
+	if _, err := server.Register(ctx, Company, receiver.URL()); err != nil {
+		return k, err
+	}
+	client := load.NewClient(m.Conns)
+	defer client.CloseIdleConnections()
+	send, err := numbered.Post(client, server.URL+companyPath(Company)+"/messages", numbered.Message("sample.taken"))
+	if err != nil {
+		return k, err
+	}
+	stop := sizes(ctx, DataIn(dir), base.Add(m.Keep))
+	for time.Since(base) < whole {
+		if _, err = numbered.Closed(ctx, base, numbered.Numbers{First: k.accepted, Count: slice}, m.Conns, send); err != nil {
+			break
+		}
+		k.accepted += slice
+	}
+	k.took = time.Since(base)
+	var watched error
+	k.sizes, watched = stop()
+	return k, errors.Join(err, watched)
+}
+
+// sizes reads what a directory takes on the disk, a second each from a time on, until stop is called.
+func sizes(ctx context.Context, dir string, from time.Time) (stop func() ([]int64, error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all []int64
+	var err error
+	done := make(chan struct{})
+	go func() { // ended and joined by stop
+		defer close(done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for err == nil {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if time.Now().Before(from) {
+				continue
+			}
+			var size int64
+			if size, err = SizeOf(dir); err == nil {
+				all = append(all, size)
+			}
+		}
+	}()
+	return func() ([]int64, error) {
+		cancel()
+		<-done
+		return all, err
+	}
+}
+
+// liveIn is what a stopped engine's directory takes once all that is gone has left it.
+func (m Retention) liveIn(ctx context.Context, data string) (int64, error) {
+	if said, err := exec.CommandContext(ctx, m.Engine.Binary, "store", "compact", "--data", data).CombinedOutput(); err != nil { //nolint:gosec // our own
+		return 0, fmt.Errorf("compact %s: %w\n%s", data, err, said)
+	}
+	return SizeOf(data)
+}
+
+func (m Retention) report(out io.Writer, k kept) error {
+	if len(k.sizes) == 0 {
+		return errors.New("the disk was never looked at: let it last longer")
+	}
+	least, most, sum := k.sizes[0], k.sizes[0], int64(0)
+	for _, size := range k.sizes {
+		least, most, sum = min(least, size), max(most, size), sum+size
+	}
+	written := float64(k.took) / float64(m.Keep)
+	_, err := fmt.Fprintf(out, "calls kept for %v, closed loop of %d connections for %v\n\n%12s%12s%12s%12s%12s%12s%12s\n%12d%12.0f%12.1f%12s%12s%12s%12s\n\n",
+		m.Keep, m.Conns, k.took.Round(time.Second),
+		"accepted", "accepted/s", "written x", "live", "disk least", "mean", "most",
+		k.accepted, perSecond(k.accepted, k.took), written, inMiB(k.live), inMiB(least), inMiB(sum/int64(len(k.sizes))), inMiB(most))
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	share := float64(most) / float64(max(1, k.live))
+	return verdict.Report(out, []verdict.Verdict{
+		verdict.Of(share <= retentionShare, "at the most %.2f of what is live on the disk, while that was written %.1f times, promised at most %.1f",
+			share, written, retentionShare),
+	})
+}
