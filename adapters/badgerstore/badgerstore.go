@@ -48,6 +48,7 @@ type Options struct {
 	WaitLock time.Duration
 
 	freeSpace func(dir string) (uint64, error) // nil means statfs; tests set it
+	onStep    func(step string)                // hears of the steps of Compact; tests set it
 }
 
 // A Store is a ports.Store in one directory, which it alone may use. All methods may be called from many goroutines at
@@ -118,7 +119,7 @@ func openLocked(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openBadger(o)
+	db, err := openBadger(o, false)
 	if err != nil {
 		_ = committed.Close() // nothing was written
 		return nil, err
@@ -165,7 +166,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.use.Wait()
 	s.closeOnce.Do(func() {
-		s.closeErr = errors.Join(s.db.Close(), s.log.close(), s.committed.Sync(), s.committed.Close())
+		s.closeErr = s.closeFiles()
 		if err := s.lock.release(); s.closeErr == nil {
 			s.closeErr = err
 		}
@@ -174,6 +175,11 @@ func (s *Store) Close() error {
 		}
 	})
 	return s.closeErr
+}
+
+// closeFiles brings what is in memory into tables, and closes all but the lock.
+func (s *Store) closeFiles() error {
+	return errors.Join(s.db.Close(), s.log.close(), s.committed.Sync(), s.committed.Close())
 }
 
 // begin counts one use of the store, whose end Close waits for, and registers a view of what is stored now.

@@ -64,13 +64,13 @@ func badgerOptions(dir string) badger.Options {
 }
 
 // openBadger turns what Badger says or panics with into ErrDamaged, unless it is the operating system that refused.
-func openBadger(o Options) (db *badger.DB, err error) {
+func openBadger(o Options, readOnly bool) (db *badger.DB, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			db, err = nil, damaged(o.Dir, fmt.Errorf("panic in Badger: %.200v", p))
 		}
 	}()
-	db, err = badger.OpenManaged(badgerOptions(o.Dir).WithLogger(logger{o.Logger}))
+	db, err = badger.OpenManaged(badgerOptions(o.Dir).WithLogger(logger{o.Logger}).WithReadOnly(readOnly))
 	if err != nil {
 		return nil, refused(o.Dir, err)
 	}

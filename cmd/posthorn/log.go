@@ -182,15 +182,23 @@ func (c *logRebuildCmd) Run(p *program) (err error) {
 
 // open opens the store, and makes none where there is none.
 func (c storeFlags) open(ctx context.Context) (*badgerstore.Store, error) {
-	found, err := os.ReadDir(c.Data)
-	if err != nil {
-		return nil, exitWith(exitUsage, fmt.Errorf("data directory cannot be read: %w; correct --data", err))
-	}
-	if len(found) == 0 {
-		return nil, exitWith(exitUsage, fmt.Errorf("data directory %s is refused: it is empty, no engine has run there; correct --data", c.Data))
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	keepPrivate()
 	return openStore(ctx, c.Data)
+}
+
+// check refuses a directory in which no store can be.
+func (c storeFlags) check() error {
+	found, err := os.ReadDir(c.Data)
+	if err != nil {
+		return exitWith(exitUsage, fmt.Errorf("data directory cannot be read: %w; correct --data", err))
+	}
+	if len(found) == 0 {
+		return exitWith(exitUsage, fmt.Errorf("data directory %s is refused: it is empty, no engine has run there; correct --data", c.Data))
+	}
+	return nil
 }
 
 func openStore(ctx context.Context, dir string) (*badgerstore.Store, error) {

@@ -41,6 +41,7 @@ type commandLine struct {
 	Undelivered undeliveredCmd `cmd:"" help:"Tell what was not delivered, why, and what to do: counts, then rows."`
 	Replay      replayCmd      `cmd:"" help:"Send a part of the history again: start, list, show, pause, resume, cancel."`
 	Log         logCmd         `cmd:"" help:"The log of events: tail, verify, rebuild."`
+	Store       storeCmd       `cmd:"" help:"The store of a stopped engine: compact."`
 	Key         keyCmd         `cmd:"" help:"API keys: who may use the engine, and for what."`
 	Health      healthCmd      `cmd:"" help:"Ask whether an engine takes commands."`
 	Config      configCmd      `cmd:"" help:"Print the settings in force and where each is from."`
