@@ -2,6 +2,7 @@ package posthorn_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -84,4 +85,56 @@ func benchmarkCall(b *testing.B, clients int) {
 	b.StopTimer()
 	b.ReportMetric(float64(writes.Load())/float64(n), "writes/op")
 	b.ReportMetric(float64(n)/float64(ph.Syncs()-syncs), "calls/sync")
+}
+
+// BenchmarkForget measures what it costs to forget a call by age, beside what it cost to make it in BenchmarkCall.
+func BenchmarkForget(b *testing.B) {
+	dir := b.TempDir()
+	ph, err := posthorn.Open(b.Context(), posthorn.Options{Dir: dir, Caller: &answering{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := ph.RegisterWebhook(b.Context(), posthorn.NewWebhook{Company: "42", URL: "https://receiver.example/", EventTypes: []string{"*"}}); err != nil {
+		b.Fatal(err)
+	}
+	var publishers sync.WaitGroup
+	var next atomic.Int64
+	for range 64 {
+		publishers.Go(func() {
+			for next.Add(1) <= int64(b.N) {
+				if _, err := ph.Publish(b.Context(), posthorn.NewMessage{Company: "42", EventType: "a", Data: []byte(`{"a":1}`)}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	publishers.Wait()
+	seq, _ := ph.LastSeq(b.Context())
+	if err := ph.Shutdown(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if ph, err = posthorn.Open(b.Context(), posthorn.Options{Dir: dir, Caller: &answering{}, Retention: posthorn.MinRetention}); err != nil {
+		b.Fatal(err)
+	}
+	forgotten := 0
+	for ev, err := range ph.Follow(b.Context(), seq) { // told in time, for these events are themselves forgotten
+		if err != nil {
+			b.Fatal(err)
+		}
+		var pruned struct {
+			Calls []string `json:"prunedCalls"`
+		}
+		if err := json.Unmarshal(ev.Data, &pruned); err != nil {
+			b.Fatal(err)
+		}
+		if forgotten += len(pruned.Calls); forgotten == b.N {
+			break
+		}
+	}
+	b.StopTimer()
+	if err := ph.Close(); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -133,16 +133,26 @@ func hole(from, to uint64) error {
 	return fmt.Errorf("the log misses the events %d to %d: %w", from, to, ports.ErrDamaged)
 }
 
+// commonPrefix is what all keys between two bounds begin with. Badger goes on until it finds a key that is there: without an end, the search of
+// an empty range would pass over all that was deleted behind it.
+func commonPrefix(low, high []byte) []byte {
+	n := 0
+	for n < min(len(low), len(high)) && low[n] == high[n] {
+		n++
+	}
+	return low[:n]
+}
+
 // items yields what lies in low <= key < high, in key order or against it. An item is valid until the next step.
 // Values are not fetched ahead: they lie in the tree, and Badger would start a goroutine for each.
 func items(txn *badger.Txn, low, high []byte, reverse bool) iter.Seq[*badger.Item] {
 	return func(yield func(*badger.Item) bool) {
-		it := txn.NewIterator(badger.IteratorOptions{Reverse: reverse})
-		defer it.Close()
-		start := low
+		o, start := badger.IteratorOptions{Prefix: commonPrefix(low, high)}, low
 		if reverse {
-			start = high
+			o, start = badger.IteratorOptions{Reverse: true}, high // a reversed seek with a prefix would begin within it
 		}
+		it := txn.NewIterator(o)
+		defer it.Close()
 		for it.Seek(start); it.Valid(); it.Next() {
 			key := string(it.Item().Key())
 			if reverse && key >= string(high) {
