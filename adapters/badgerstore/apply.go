@@ -53,6 +53,7 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	}
 	txn := s.db.NewTransactionAt(at.commit, true)
 	defer txn.Discard()
+	s.reclaimer.count(txn, at, c)
 	if err := errors.Join(write(txn, c), s.rewrite(txn, at, c.Rewrites)); err != nil {
 		return err
 	}
@@ -61,6 +62,7 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	}
 	s.syncs.Add(1)
 	s.advance(next)
+	s.reclaimer.remind()
 	if len(c.Entries)+len(c.Rewrites) > 0 {
 		if err := s.noteCommitted(next.commit); err != nil {
 			return s.fail(fmt.Errorf("commit %d in %s is stored, but not its number in %s; open the store anew: %w",

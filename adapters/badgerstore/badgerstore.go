@@ -48,7 +48,10 @@ type Options struct {
 	WaitLock time.Duration
 
 	freeSpace func(dir string) (uint64, error) // nil means statfs; tests set it
-	onStep    func(step string)                // hears of the steps of Compact; tests set it
+	onStep    func(step string)                // hears of the steps of Compact, and of reclaims; tests set it
+
+	reclaimFloor int64 // as the constants of these names; tests set them
+	reclaimAge   uint64
 }
 
 // A Store is a ports.Store in one directory, which it alone may use. All methods may be called from many goroutines at
@@ -61,6 +64,7 @@ type Store struct {
 
 	log       *durableLog // for the one caller of Apply, as is committed
 	committed *os.File
+	reclaimer *reclaimer
 
 	use       sync.WaitGroup // views and an Apply under way
 	closeOnce sync.Once
@@ -134,6 +138,7 @@ func openLocked(ctx context.Context, o Options) (*Store, error) {
 		_, _, _ = db.Close(), log.close(), committed.Close() // as above
 		return nil, err
 	}
+	s.reclaimer = newReclaimer(o, db)
 	return s, nil
 }
 
@@ -179,6 +184,7 @@ func (s *Store) Close() error {
 
 // closeFiles brings what is in memory into tables, and closes all but the lock.
 func (s *Store) closeFiles() error {
+	s.reclaimer.stop()
 	return errors.Join(s.db.Close(), s.log.close(), s.committed.Sync(), s.committed.Close())
 }
 
@@ -213,6 +219,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DiskFloor == 0 {
 		o.DiskFloor = DefaultDiskFloor
+	}
+	if o.reclaimFloor == 0 {
+		o.reclaimFloor, o.reclaimAge = reclaimFloor, reclaimAge
 	}
 	if o.freeSpace == nil {
 		o.freeSpace = freeSpace

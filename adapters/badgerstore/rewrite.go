@@ -36,6 +36,7 @@ func (s *Store) rewrite(txn *badger.Txn, at snapshot, rewrites []ports.Entry) er
 		case gap || found.First != e.First || found.Last != e.Last:
 			return fmt.Errorf("entry %d to %d to be rewritten: %w", e.First, e.Last, ports.ErrNotFound)
 		case e.Data == nil:
+			s.reclaimer.add(log.Item(), at, 1)
 			gaps = append(gaps, e)
 		default:
 			if err := txn.Set(entryKey(e), e.Data); err != nil {
