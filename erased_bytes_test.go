@@ -112,12 +112,19 @@ func newTold(t *testing.T) *told {
 	return a
 }
 
+// An idList is what a list of the API has in common with others.
+type idList struct {
+	Data []struct {
+		ID string `json:"id"`
+	} `json:"data"`
+}
+
 // answers are those of the API to everybody who may ask, the ids taken from the answers before.
 func (a *told) answers(t *testing.T) []byte {
 	t.Helper()
 	var all bytes.Buffer
 	api := httpapi.Handler(a.ph, httpapi.Options{Authorize: httpapi.AllowAll})
-	get := func(path string) (listed struct{ Data []struct{ ID string } }) {
+	get := func(path string) (listed idList) {
 		t.Helper()
 		answer := httptest.NewRecorder()
 		api.ServeHTTP(answer, httptest.NewRequestWithContext(bounded(t), http.MethodGet, path, nil))

@@ -12,8 +12,8 @@ import (
 // erased. When it returns, the data is gone from the store; answers follow at once, over a crash if need be. Repeated, it does nothing. It
 // returns ErrNotFound, or ErrConflict for a message that has no data of its own.
 //
-// On the disk the bytes are gone after the store's next compaction. What brokers, receivers, consumers of events and backups have, it
-// cannot reach.
+// On the disk the bytes go with the store's compactions, for certain with posthorn store compact. What brokers, receivers, consumers of
+// events and backups have, it cannot reach.
 func (e *Engine) EraseMessage(ctx context.Context, company, id string) error {
 	m, err := e.messageOf(ctx, company, id)
 	if err != nil {

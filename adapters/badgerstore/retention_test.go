@@ -70,11 +70,10 @@ type gauge struct {
 	stop chan struct{}
 	done sync.WaitGroup
 	most int64
-	s    *Store
-	note string
 }
 
 func watch(tb testing.TB, dir string) *gauge {
+	tb.Helper()
 	g := &gauge{stop: make(chan struct{})}
 	g.done.Go(func() {
 		look := time.NewTicker(5 * time.Millisecond)

@@ -106,7 +106,7 @@ func writeManifest(dir string, tables []string) error {
 		return err
 	}
 	text := []byte("Bdgr\x00\x00\x00\x08")
-	text = binary.BigEndian.AppendUint32(text, uint32(len(changes))) //nolint:gosec // some bytes for each table
+	text = binary.BigEndian.AppendUint32(text, uint32(len(changes)))
 	text = binary.BigEndian.AppendUint32(text, crc32.Checksum(changes, y.CastagnoliCrcTable))
 	f, err := os.OpenFile(filepath.Join(dir, manifestRewrite), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
