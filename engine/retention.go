@@ -17,8 +17,12 @@ const (
 	// rewalkEvery is how often retention begins again at the start of the log. What it had to leave behind, since something of it was still under
 	// way, is mostly met again by a later event of its own; this finds the rest.
 	rewalkEvery = 24 * time.Hour
-	// maxRewrites is how many entries one step rewrites, and with core.StepCalls how long it holds up the commands behind it.
-	maxRewrites = 256
+	// pruneCalls and pruneRewrites are how many calls one step takes, and how many entries it rewrites: how long it holds up the commands
+	// behind it. While there is more to do than steps take, one is up to hurryFactor times as large: a batch of the writer holds one step, and
+	// may hold a thousand new calls.
+	pruneCalls    = core.StepCalls
+	pruneRewrites = 4 * pruneCalls
+	hurryFactor   = 4
 	// fewSettled are not worth a step, which itself leaves an event.
 	fewSettled = 64
 )
@@ -34,6 +38,8 @@ type pruner struct {
 	keep   time.Duration
 	// published says that nothing may go before it was published for other systems.
 	published bool
+
+	hurry int // how large the next step may be: 1 to hurryFactor
 
 	after  uint64    // the walk has passed all events up to it
 	walked time.Time // when it began at the start of the log, by the engine's time
@@ -103,6 +109,9 @@ func (p *pruner) round(ctx context.Context) (rest time.Duration, err error) {
 				return 0, err
 			}
 		}
+		if p.hurry = min(2*p.hurry, hurryFactor); !found.full() {
+			p.hurry = 1
+		}
 		p.after = found.after
 		if found.last {
 			return p.rest(found.next, now), nil
@@ -123,6 +132,7 @@ func (p *pruner) rest(next, now time.Time) time.Duration {
 func (p *pruner) look(ctx context.Context, now time.Time) (found *pruneWalk, err error) {
 	err = p.store.View(ctx, func(r ports.Reader) error {
 		found = newPruneWalk(r, p.writer.codec, now.Add(-p.keep), p.after)
+		found.most = max(1, p.hurry)
 		if p.published {
 			if err := found.onlyPublished(); err != nil {
 				return err

@@ -18,14 +18,15 @@ func (w *pruneWalk) message(company, id string) (fits bool, err error) {
 	if err != nil || !ok {
 		return true, err
 	}
+	mostCalls, mostRewrites := w.most*pruneCalls, w.most*pruneRewrites
 	calls, rewrites := 0, len(w.rewrite)
 	for _, c := range stream.Calls {
-		if rewrites += len(c.Seqs); calls > 0 && (calls == core.StepCalls || rewrites > maxRewrites) {
+		if rewrites += len(c.Seqs); calls > 0 && (calls == mostCalls || rewrites > mostRewrites) {
 			break
 		}
 		calls++
 	}
-	if calls < len(stream.Calls) || w.calls+calls > core.StepCalls || rewrites > maxRewrites {
+	if calls < len(stream.Calls) || w.calls+calls > mostCalls || rewrites > mostRewrites {
 		if len(w.streams)+len(w.settled) > 0 {
 			return false, nil // it begins the next step
 		}

@@ -177,7 +177,7 @@ func TestRetentionOfALargePlan(t *testing.T) {
 		broke := false
 		bubble(t, func(t *testing.T) { broke = largePlanOver(t, k) })
 		if !broke || t.Failed() {
-			if k < 5 {
+			if k < 4 {
 				t.Errorf("write %d was the last, want several steps", k-1)
 			}
 			return

@@ -20,6 +20,7 @@ type pruneWalk struct {
 	codec  *core.Codec
 	before time.Time // nothing may have happened to a call since
 	below  uint64    // events after it stay
+	most   int       // times pruneCalls and pruneRewrites
 
 	after uint64    // where the next walk begins
 	last  bool      // it came to what is too young
@@ -62,7 +63,7 @@ func (w *pruneWalk) onlyPublished() error {
 func (w *pruneWalk) empty() bool { return len(w.streams) == 0 && len(w.settled) < fewSettled }
 
 func (w *pruneWalk) full() bool {
-	return w.calls >= core.StepCalls || len(w.rewrite) >= maxRewrites || len(w.settled) >= maxRewrites
+	return w.calls >= w.most*pruneCalls || len(w.rewrite) >= w.most*pruneRewrites || len(w.settled) >= w.most*pruneRewrites
 }
 
 func (w *pruneWalk) step() core.PruneStep {

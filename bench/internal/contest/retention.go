@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"time"
@@ -32,6 +34,7 @@ type kept struct {
 	took     time.Duration
 	sizes    []int64 // on the disk, a second each, from when the first calls are over
 	live     int64   // of the same directory, once it holds nothing else
+	late     int     // calls that were kept for longer than a tenth more, at the end
 }
 
 // Run prints what came of it to out. It returns an error unless what was promised was kept.
@@ -90,8 +93,18 @@ func (m Retention) load(ctx context.Context, dir string) (k kept, err error) {
 	}
 	k.took = time.Since(base)
 	var watched error
-	k.sizes, watched = stop()
+	if k.sizes, watched = stop(); err == nil {
+		k.late, err = overdue(ctx, server, time.Now().Add(-m.Keep*11/10-time.Second))
+	}
 	return k, errors.Join(err, watched)
+}
+
+// overdue counts the calls that ended before a time, up to a page of them.
+func overdue(ctx context.Context, server *Server, before time.Time) (int, error) {
+	var page callsPage
+	query := url.Values{"until": {before.UTC().Format(time.RFC3339)}, "limit": {"250"}}
+	err := server.Ask(ctx, http.MethodGet, companyPath(Company)+"/calls?"+query.Encode(), "", nil, &page)
+	return len(page.Data), err
 }
 
 // sizes reads what a directory takes on the disk, a second each from a time on, until stop is called.
@@ -154,5 +167,6 @@ func (m Retention) report(out io.Writer, k kept) error {
 	return verdict.Report(out, []verdict.Verdict{
 		verdict.Of(share <= retentionShare, "at the most %.2f of what is live on the disk, while that was written %.1f times, promised at most %.1f",
 			share, written, retentionShare),
+		verdict.Of(k.late == 0, "%d calls (of at most 250 looked for) were kept for over a second and a tenth longer than asked, promised none", k.late),
 	})
 }
