@@ -1,0 +1,82 @@
+package posthorn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"posthorn/adapters/badgerstore"
+	"posthorn/engine"
+	"posthorn/engine/backup"
+	"posthorn/ports"
+)
+
+// ReadBackup reads a backup that Posthorn.Backup has written, and checks every byte of it. What it returns is what the next backup can build on. It
+// returns ErrDamaged for what is no backup, or not as it was written.
+func ReadBackup(from io.Reader) (*BackupOutline, error) { return backup.Read(from) }
+
+// Restore puts the newest of a chain of backup files into o.Dir, which must be empty or missing: a full backup, and then those since, oldest first.
+// All files are read and checked before anything is written. It returns ErrConflict for a directory that is not empty and for files that do
+// not build on each other, ErrDamaged for a file that is not what was written, and ErrDiskLow. What an interrupted restore has left, Open
+// refuses: empty the directory, and restore again. The key is not in a backup: give it to Open, or put secret.key into the directory. Of o it
+// looks at Dir and Logger.
+func Restore(ctx context.Context, o Options, files ...string) (_ Restored, err error) {
+	if o.Dir == "" {
+		return Restored{}, errors.New("restore: no Dir was given; a backup is put back into a directory; set Options.Dir")
+	}
+	if err := emptyDir(o.Dir); err != nil {
+		return Restored{}, err
+	}
+	named := make([]backup.File, len(files))
+	for i, name := range files {
+		f, size, err := openBackup(name)
+		if err != nil {
+			return Restored{}, err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		named[i] = backup.File{Name: name, Size: size, From: f}
+	}
+	chain, err := backup.Open(named...)
+	if err != nil {
+		return Restored{}, err
+	}
+	store, err := badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: o.Logger})
+	if err != nil {
+		return Restored{}, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return engine.Restore(ctx, store, chain)
+}
+
+// emptyDir refuses a directory that holds anything: what is there may be the last copy.
+func emptyDir(dir string) error {
+	found, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("data directory cannot be read: %w; name one that this user may use", err)
+	case len(found) > 0:
+		return fmt.Errorf("data directory %s is refused: it is not empty, it holds %s: %w; name another, or move what is there away",
+			dir, found[0].Name(), ports.ErrConflict)
+	}
+	return nil
+}
+
+func openBackup(name string) (*os.File, int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("backup cannot be read: %w; name a file that posthorn backup has written", err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("backup %s is refused: it is no file; name one that posthorn backup has written", name)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
