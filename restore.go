@@ -30,14 +30,19 @@ func Restore(ctx context.Context, o Options, files ...string) (_ Restored, err e
 	if err := emptyDir(o.Dir); err != nil {
 		return Restored{}, err
 	}
-	named := make([]backup.File, len(files))
-	for i, name := range files {
+	var named []backup.File
+	var opened []io.Closer
+	defer func() {
+		for _, f := range opened {
+			_ = f.Close() // it was only read
+		}
+	}()
+	for _, name := range files {
 		f, size, err := openBackup(name)
 		if err != nil {
 			return Restored{}, err
 		}
-		defer func() { _ = f.Close() }() // it was only read
-		named[i] = backup.File{Name: name, Size: size, From: f}
+		named, opened = append(named, backup.File{Name: name, Size: size, From: f}), append(opened, f)
 	}
 	chain, err := backup.Open(named...)
 	if err != nil {

@@ -31,7 +31,7 @@ type backer interface {
 
 func (s *server) addBackups(api huma.API) {
 	binary := &huma.Schema{Type: huma.TypeString, Format: "binary"}
-	op := s.op("make-backup", http.MethodPost, backupsPath, "Back everything up as it is at this moment; in full, or what an earlier backup has not", http.StatusOK)
+	op := s.op("make-backup", http.MethodPost, backupsPath, "Back everything up as it is now: in full, or what an earlier backup has not", http.StatusOK)
 	op.RequestBody = &huma.RequestBody{
 		Description: "The outline of the earlier backup, or nothing for a full one",
 		Content:     map[string]*huma.MediaType{octets: {Schema: binary}},
@@ -75,7 +75,7 @@ func (s *server) backup(w http.ResponseWriter, r *http.Request) {
 // outlineOf reads the earlier backup's outline; nil where nothing was sent.
 func outlineOf(body io.Reader) (*backup.Outline, error) {
 	in := bufio.NewReader(body)
-	if _, err := in.Peek(1); err == io.EOF { //nolint:errorlint // Peek returns it as it is
+	if _, err := in.Peek(1); err == io.EOF {
 		return nil, nil //nolint:nilnil // no backup is before it
 	}
 	o, err := backup.ReadOutline(in)

@@ -80,7 +80,7 @@ func (w *world) change(label string) {
 func TestRestoreGivesTheSame(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{T: t, store: memstore.New(), random: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))} //nolint:gosec // to be repeatable
+		w := &world{T: t, store: memstore.New(), random: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))}
 		var chain [][]byte
 		for n := range rapid.IntRange(1, 5).Draw(t, "backups") {
 			w.change(fmt.Sprintf("commits before backup %d", n+1))
@@ -115,7 +115,7 @@ func TestRestoreGivesTheSame(t *testing.T) {
 // filled is a store with pairs and entries of some megabytes.
 func filled(t fataler, pairs, entries int) ports.Store {
 	t.Helper()
-	store, random := memstore.New(), rand.New(rand.NewPCG(1, 2)) //nolint:gosec // to be repeatable
+	store, random := memstore.New(), rand.New(rand.NewPCG(1, 2))
 	value := func(n int) []byte {
 		b := make([]byte, n)
 		for i := range b {
@@ -215,7 +215,7 @@ func TestRestoreOverAFailureAtEveryCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("the disk broke")
-	commits := 0
+	var commits int
 	for k := 1; ; k++ {
 		target := portstest.NewFaultStore(memstore.New())
 		target.FailBefore(k, broken)

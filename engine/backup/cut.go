@@ -67,8 +67,8 @@ func (c *cutter) take() (payload []byte, r ref, ok bool, err error) {
 		return nil, r, false, err
 	}
 	r = ref{
-		digest: sha256.Sum256(payload), kind: uint8(c.chunk.Kind), //nolint:gosec // 0 or 1
-		items: uint32(items), bytes: uint32(len(payload)), //nolint:gosec // bounded by maxChunkBytes and one item
+		digest: sha256.Sum256(payload), kind: uint8(c.chunk.Kind),
+		items: uint32(items), bytes: uint32(len(payload)),
 	}
 	clear(c.chunk.Pairs)
 	clear(c.chunk.Entries)

@@ -30,7 +30,7 @@ func (f *frames) frame(letter byte, payload []byte) error {
 		return fmt.Errorf("backup: a part of %d bytes is refused: at most %d fit into one; the store holds a value that is too large for this format",
 			len(payload), maxFrame)
 	}
-	head := binary.BigEndian.AppendUint32([]byte{letter}, uint32(len(payload))) //nolint:gosec // at most maxFrame
+	head := binary.BigEndian.AppendUint32([]byte{letter}, uint32(len(payload)))
 	if letter != frameChunk && letter != frameEnd {
 		f.sum.Write(head)
 		f.sum.Write(payload)
@@ -43,7 +43,7 @@ func (f *frames) frame(letter byte, payload []byte) error {
 
 func (f *frames) write(b []byte) error {
 	n, err := f.to.Write(b)
-	f.written += uint64(max(n, 0)) //nolint:gosec // not negative
+	f.written += uint64(max(n, 0))
 	return err
 }
 
@@ -99,7 +99,7 @@ func (u *unframes) ended() error {
 	switch n, err := io.ReadFull(u.from, make([]byte, 1)); {
 	case n > 0:
 		return refused("something stands behind its end")
-	case err != io.EOF: //nolint:errorlint // io.ReadFull returns it as it is
+	case err != io.EOF:
 		return refusedRead(err)
 	}
 	return nil

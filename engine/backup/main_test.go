@@ -16,8 +16,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	mark = []byte("m\x00restore")                       //nolint:gochecknoglobals // never changed
-	noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // as above
+	mark = []byte("m\x00restore")
+	noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 )
 
 // fataler is what *testing.T and *rapid.T have in common.

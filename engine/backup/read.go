@@ -92,8 +92,8 @@ func (r *reader) chunk(payload []byte, each func(found)) error {
 		return err
 	}
 	f := found{at: r.in.at - int64(len(payload)), payload: payload, ref: ref{
-		digest: sha256.Sum256(payload), kind: uint8(c.Kind), held: true, //nolint:gosec // decodeChunk has looked
-		items: uint32(len(c.Pairs) + len(c.Entries)), bytes: uint32(len(payload)), //nolint:gosec // at most maxFrame
+		digest: sha256.Sum256(payload), kind: uint8(c.Kind), held: true,
+		items: uint32(len(c.Pairs) + len(c.Entries)), bytes: uint32(len(payload)),
 	}}
 	r.held = append(r.held, f.ref)
 	each(f)
@@ -123,7 +123,7 @@ func (r *reader) index(payload []byte, o *Outline) error {
 			return refused("its index names a chunk that there cannot be")
 		}
 		o.refs = append(o.refs, ref{
-			digest: Digest(i.Digest), kind: uint8(i.Kind), held: i.Held, items: uint32(i.Items), bytes: uint32(i.Bytes), //nolint:gosec // looked at above
+			digest: Digest(i.Digest), kind: uint8(i.Kind), held: i.Held, items: uint32(i.Items), bytes: uint32(i.Bytes),
 		})
 	}
 	return nil
@@ -148,7 +148,7 @@ func (r *reader) end(payload []byte, o *Outline) error {
 	if seen != len(r.held) {
 		return refused("it holds %d chunks, and its index names %d of them", len(r.held), seen)
 	}
-	o.bytes = uint64(r.in.at) //nolint:gosec // not negative
+	o.bytes = uint64(r.in.at)
 	return r.in.ended()
 }
 
