@@ -139,6 +139,15 @@ func TestKillInABackup(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// Before a restore's first commit there is a store that holds nothing.
+	fresh := t.TempDir()
+	ended, cancel := context.WithCancel(bounded(t))
+	cancel()
+	if _, err := posthorn.Restore(ended, posthorn.Options{Dir: fresh}, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("a restore that was cut off ended with %v", err)
+	}
+	refused(t, posthorn.Options{Dir: fresh}, "run `posthorn restore` again")
+
 	for _, steps := range []int{1, 3} {
 		fresh := t.TempDir()
 		killedIn(t, "restore", fresh, file, steps)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"posthorn/adapters/badgerstore"
 	"posthorn/engine"
@@ -48,12 +49,48 @@ func Restore(ctx context.Context, o Options, files ...string) (_ Restored, err e
 	if err != nil {
 		return Restored{}, err
 	}
+	if err := markRestoring(o.Dir); err != nil {
+		return Restored{}, err
+	}
+	report, err := restoreInto(ctx, o, chain)
+	if err != nil {
+		return report, fmt.Errorf("%w; what is in %s now is not whole, empty it before you restore again", err, o.Dir)
+	}
+	return report, errors.Join(os.Remove(filepath.Join(o.Dir, restoringName)), syncDir(o.Dir))
+}
+
+func restoreInto(ctx context.Context, o Options, chain *backup.Chain) (_ Restored, err error) {
 	store, err := badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: o.Logger})
 	if err != nil {
 		return Restored{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return engine.Restore(ctx, store, chain)
+}
+
+// restoringName is a file that stands in a directory until a backup was put back into it. The mark in the store says the same to whoever opens the
+// store alone; but a store is there before its first commit, and without this file an engine would begin anew in it.
+const restoringName = "RESTORING"
+
+func markRestoring(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, restoringName), []byte("a backup is being put back\n"), 0o600)
+	}
+	if err = errors.Join(err, syncDir(dir)); err != nil {
+		return fmt.Errorf("data directory %q cannot be made: %w; name one that this user may write to", dir, err)
+	}
+	return nil
+}
+
+// checkRestored refuses a directory that a backup was not wholly put back into.
+func checkRestored(dir string) error {
+	_, err := os.Lstat(filepath.Join(dir, restoringName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("data directory %s is refused: a backup was being put back, and that was interrupted: %w; empty it, and run `posthorn restore` again",
+		dir, errors.Join(err, ports.ErrDamaged))
 }
 
 // emptyDir refuses a directory that holds anything: what is there may be the last copy.

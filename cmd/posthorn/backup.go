@@ -138,7 +138,7 @@ func (c *restoreCmd) Run(p *program) error {
 	case errors.Is(err, ports.ErrDamaged):
 		return exitWith(exitFailed, err)
 	case err != nil:
-		return exitWith(openCode(err), interrupted(p.ctx, err))
+		return exitWith(openCode(err), err)
 	}
 	return p.print(c.JSON, report, func(t table) {
 		t.field("engine", report.Engine)
