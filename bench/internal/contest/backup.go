@@ -55,12 +55,14 @@ func (m Backup) Run(ctx context.Context, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.Limit)
 	defer cancel()
 	b := &backing{Backup: m, base: time.Now()}
-	for _, dir := range []*string{&b.dir, &b.back} {
-		if *dir, err = m.Engine.Workspace(); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(*dir)) }()
+	if b.dir, err = m.Engine.Workspace(); err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.back, err = m.Engine.Workspace(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.back)) }()
 	total := m.Before + int(m.Rate*m.For.Seconds())
 	if b.receiver, err = numbered.Receive(ctx, b.base, total); err != nil {
 		return err
@@ -114,7 +116,7 @@ func (b *backing) load(ctx context.Context) (before, during numbered.Record, err
 	})
 	err = b.take(ctx)
 	loading.Wait()
-	if err = errors.Join(err, loaded); err != nil {
+	if err := errors.Join(err, loaded); err != nil {
 		return before, during, err
 	}
 	return before, during, b.receiver.Wait(ctx, len(before.Sent)+len(during.Sent))
@@ -137,7 +139,7 @@ func (b *backing) take(ctx context.Context) error {
 			args = append(args, "--since", b.taken[i-1].file)
 		}
 		t.began = time.Since(b.base)
-		if _, err := b.posthorn(ctx, args...); err != nil {
+		if err := b.posthorn(ctx, args...); err != nil {
 			return err
 		}
 		t.took = time.Since(b.base) - t.began
@@ -153,7 +155,7 @@ func (b *backing) take(ctx context.Context) error {
 // restore puts the backups back, with the key, and verifies what came of it.
 func (b *backing) restore(ctx context.Context) (took time.Duration, err error) {
 	began, data := time.Now(), DataIn(b.back)
-	if _, err := b.posthorn(ctx, "restore", "--data", data, b.taken[0].file, b.taken[1].file); err != nil {
+	if err := b.posthorn(ctx, "restore", "--data", data, b.taken[0].file, b.taken[1].file); err != nil {
 		return 0, err
 	}
 	took = time.Since(began)
@@ -161,11 +163,10 @@ func (b *backing) restore(ctx context.Context) (took time.Duration, err error) {
 	if err != nil {
 		return took, err
 	}
-	if err := os.WriteFile(filepath.Join(data, "secret.key"), key, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "secret.key"), key, 0o600); err != nil { //nolint:gosec // a workspace of our own
 		return took, err
 	}
-	_, err = b.posthorn(ctx, "log", "verify", "--data", data)
-	return took, err
+	return took, b.posthorn(ctx, "log", "verify", "--data", data)
 }
 
 // served serves what was restored until no call waits, and returns the numbers of the candidates that it has.
@@ -207,12 +208,12 @@ func (b *backing) served(ctx context.Context) (found map[string]bool, pending in
 }
 
 // posthorn runs a verb of the binary.
-func (b *backing) posthorn(ctx context.Context, args ...string) (string, error) {
+func (b *backing) posthorn(ctx context.Context, args ...string) error {
 	said, err := exec.CommandContext(ctx, b.Engine.Binary, args...).CombinedOutput() //nolint:gosec // our own
 	if err != nil {
-		return "", fmt.Errorf("posthorn %s: %w: %s", args[0], err, said)
+		return fmt.Errorf("posthorn %s: %w: %s", args[0], err, said)
 	}
-	return string(said), nil
+	return nil
 }
 
 func (b *backing) report(out io.Writer, all numbered.Record, filled int, restored time.Duration, found map[string]bool, pending int) error {
@@ -225,7 +226,7 @@ func (b *backing) report(out io.Writer, all numbered.Record, filled int, restore
 			missing++
 		}
 	}
-	_, err := fmt.Fprintf(out, "%d candidates, then %g/s for %v, open loop; a backup of the running engine after a third of it, and one since that after two\n\n"+
+	_, err := fmt.Fprintf(out, "%d candidates, then %g/s for %v, open loop; a full backup after a third of it, and one since that after two\n\n"+
 		"%-10s%12s%12s\n", b.Before, b.Rate, b.For, "backup", "MiB", "seconds")
 	for i, name := range []string{"full", "since"} {
 		if err == nil {
@@ -240,7 +241,8 @@ func (b *backing) report(out io.Writer, all numbered.Record, filled int, restore
 		return fmt.Errorf("print: %w", err)
 	}
 	return verdict.Report(out, []verdict.Verdict{
-		verdict.Of(before > filled && missing == 0, "%d were accepted before the second backup began, %d of them are missing in what was restored", before, missing),
+		verdict.Of(before > filled && missing == 0,
+			"%d were accepted before the second backup began, %d of them are not in what was restored", before, missing),
 	})
 }
 
