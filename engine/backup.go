@@ -16,7 +16,8 @@ import (
 // Backup writes everything that the store holds at this moment, while the engine goes on: the log with its gaps, rows, vault and marks, secrets
 // sealed as they are. With since, the outline of an earlier backup of this engine, it writes only what that one has not. The master key is not
 // in it. It returns ErrConflict for the backup of another engine, ErrClosed when the engine stops meanwhile, and to's errors: what was written
-// until then is no backup, and backup.Read refuses it. As long as it lasts the store keeps what it sees, and one chunk is in memory.
+// until then is no backup, and backup.Read refuses it. As long as it lasts the store keeps what it sees, and one chunk is in memory. It
+// rests for as long as it works, to leave commands and calls the processors.
 func (e *Engine) Backup(ctx context.Context, to io.Writer, since *backup.Outline) (backup.Summary, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -29,11 +30,17 @@ func (e *Engine) Backup(ctx context.Context, to io.Writer, since *backup.Outline
 	})
 	defer watching.Wait()
 	defer cancel(nil)
-	return Backup(ctx, e.store, to, since)
+	return backUp(ctx, e.store, to, since, func(r ports.Reader) ports.Reader { return newResting(ctx, r) })
 }
 
 // Backup is Engine.Backup for the store of an engine that does not run.
-func Backup(ctx context.Context, store ports.Store, to io.Writer, since *backup.Outline) (made backup.Summary, err error) {
+func Backup(ctx context.Context, store ports.Store, to io.Writer, since *backup.Outline) (backup.Summary, error) {
+	return backUp(ctx, store, to, since, func(r ports.Reader) ports.Reader { return r })
+}
+
+func backUp(
+	ctx context.Context, store ports.Store, to io.Writer, since *backup.Outline, paced func(ports.Reader) ports.Reader,
+) (made backup.Summary, err error) {
 	err = store.View(ctx, func(r ports.Reader) error {
 		if err := notRestoring(r); err != nil {
 			return err
@@ -46,7 +53,7 @@ func Backup(ctx context.Context, store ports.Store, to io.Writer, since *backup.
 			return fmt.Errorf("backup %s is refused as the one before: it is of engine %q, and this is %q: %w; make a full backup",
 				since.Digest(), since.Engine(), id, ports.ErrConflict)
 		}
-		made, err = backup.Write(ctx, to, r, backup.About{Engine: id, At: time.Now().UTC()}, since)
+		made, err = backup.Write(ctx, to, paced(r), backup.About{Engine: id, At: time.Now().UTC()}, since)
 		return err
 	})
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
