@@ -29,7 +29,11 @@ const (
 // child opens the directory and accepts candidates, telling each on its standard output, until it is killed. It would end by itself:
 // nobody reading kills it with SIGPIPE.
 func child(dir string) {
-	ctx := context.Background()
+	ctx, work := context.Background(), os.Getenv(childWork)
+	if work == "restore" {
+		restoringChild(dir)
+		return
+	}
 	keep, _ := time.ParseDuration(os.Getenv(childRetention)) // 0, all, for what is not set
 	ph, err := posthorn.Open(ctx, posthorn.Options{Dir: dir, AllowPrivateTargets: true, UserAgent: os.Getenv(childName), Retention: keep})
 	if err != nil {
@@ -37,6 +41,9 @@ func child(dir string) {
 		return
 	}
 	var clients sync.WaitGroup
+	if work == "backup" {
+		clients.Go(func() { backingChild(ph) })
+	}
 	for range 16 {
 		clients.Go(func() {
 			for {

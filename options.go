@@ -85,6 +85,9 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		return out, nil, errors.Join(err, closeStore(o.Store))
 	}
 	if out.Store == nil {
+		if err := checkRestored(o.Dir); err != nil {
+			return out, nil, err
+		}
 		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger, WaitLock: o.WaitLock}); err != nil {
 			return out, nil, err
 		}

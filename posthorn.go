@@ -17,6 +17,7 @@ import (
 
 	"posthorn/adapters/badgerstore"
 	"posthorn/engine"
+	"posthorn/engine/backup"
 	"posthorn/engine/core"
 	"posthorn/ports"
 )
@@ -110,6 +111,12 @@ type (
 	Access = engine.Access
 	// Actor is who asked for a command: WithActor puts it into the context, and the log keeps it.
 	Actor = engine.Actor
+	// BackupSummary says what a backup holds.
+	BackupSummary = backup.Summary
+	// BackupOutline is a backup without its content: what the next one builds on.
+	BackupOutline = backup.Outline
+	// Restored says what was put back.
+	Restored = backup.Restored
 	// InvalidError says what is wrong with a command.
 	InvalidError = engine.InvalidError
 	// Problem is one fault of one field.

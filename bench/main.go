@@ -30,6 +30,7 @@ const usage = `usage: bench VERB [flags]
   disk       bytes on the disk for an ended call
   retention  the disk of an engine that forgets calls as fast as it gets them
   replay     times of a live webhook alone, and beside a replay of its company
+  backup     backups of an engine under load, put back, and an account of what is in them
   fairness   times of a small company beside one that floods
   overload   what is refused, lost and held at four times the sustainable rate
   soak       what an engine holds as time passes, under a mixed load, faults and kills
@@ -79,7 +80,7 @@ type verb func(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []s
 func verbs() map[string]verb {
 	return map[string]verb{
 		"rate": rate, "latency": latency, "isolation": isolation, "idle": idle, "forward": forwarder, "count": counting,
-		"backlog": backlog, "webhooks": webhooks, "history": history, "disk": disk, "retention": retention, "replay": replay,
+		"backlog": backlog, "webhooks": webhooks, "history": history, "disk": disk, "retention": retention, "replay": replay, "backup": backups,
 		"fairness": fairness, "overload": overload, "soak": soaking, "serve": serving,
 		"crash": crashes, "fleet": fleets, "transports": transports,
 	}

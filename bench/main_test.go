@@ -171,6 +171,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"transports", "--over", "pigeon", "--dir", dir}, `transport "pigeon" is refused: there is none of that name`},
 		{[]string{"transports", "--over", "nats", "--brokers", dir, "--dir", dir}, "run internal/broker/install.sh nats " + dir},
 		{[]string{"isolation", "--transport", "pigeon", "--dir", dir}, `transport "pigeon" is refused`},
+		{[]string{"backup", "--for", "2s"}, "100000 candidates, and 2000 a second for 2s over 256 connections, leave no time for backups"},
 		{[]string{"latency", "--for", "0s"}, "0s over 64 connections measure nothing: give more than 0 of each"},
 	} {
 		var out, errs strings.Builder

@@ -73,6 +73,25 @@ func replay(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []stri
 	return m.Run(ctx, out)
 }
 
+func backups(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
+	var m contest.Backup
+	p := engine(flags)
+	flags.DurationVar(&m.Limit, "limit", 15*time.Minute, "the most time for all of it")
+	flags.IntVar(&m.Before, "before", 100_000, "candidates that are there already")
+	flags.Float64Var(&m.Rate, "rate", 2000, "candidates a second")
+	flags.DurationVar(&m.For, "for", 30*time.Second, "how long; the backups begin after a third and after two")
+	flags.IntVar(&m.Conns, "conns", 256, "connections of the generator")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if m.Before < 1 || m.Rate <= 0 || m.For < 3*time.Second || m.Conns < 1 {
+		return fmt.Errorf("%d candidates, and %g a second for %v over %d connections, leave no time for backups: give more than 0 of each, and 3s or more",
+			m.Before, m.Rate, m.For, m.Conns)
+	}
+	m.Engine = *p
+	return m.Run(ctx, out)
+}
+
 func soaking(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []string) error {
 	m := soak.Soak{}
 	flags.StringVar(&m.Engine.Dir, "dir", "bin", "where data directories are made, on a real disk")

@@ -35,6 +35,9 @@ type ExportedEvent struct {
 func Export(ctx context.Context, store ports.Store, q ExportQuery, yield func(ExportedEvent) error) error {
 	codec := core.NewCodec()
 	return store.View(ctx, func(r ports.Reader) error {
+		if err := notRestoring(r); err != nil {
+			return err
+		}
 		for entry, err := range r.Entries(q.After) {
 			if err := errors.Join(err, ctx.Err()); err != nil {
 				return err

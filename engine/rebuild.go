@@ -164,9 +164,23 @@ func countRows(ctx context.Context, store ports.Store, count *uint64) error {
 	})
 }
 
-// rebuilding tells whether a rebuild was interrupted.
-func rebuilding(r ports.Reader) (bool, error) {
-	_, err := r.Get(core.RebuildMark())
+// whole refuses a store that something was interrupted in that has to be done again before an engine may run over it.
+func whole(r ports.Reader) error {
+	if err := notRestoring(r); err != nil {
+		return err
+	}
+	switch interrupted, err := marked(r, core.RebuildMark()); {
+	case err != nil:
+		return err
+	case interrupted:
+		return fmt.Errorf("a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged)
+	}
+	return nil
+}
+
+// marked tells whether a mark stands in the store.
+func marked(r ports.Reader, mark []byte) (bool, error) {
+	_, err := r.Get(mark)
 	if errors.Is(err, ports.ErrNotFound) {
 		return false, nil
 	}

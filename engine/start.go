@@ -93,11 +93,8 @@ func (e *Engine) openEpoch(ctx context.Context) (core.EngineStarted, error) {
 	var started core.EngineStarted
 	var commit ports.Commit
 	err := e.store.View(ctx, func(r ports.Reader) error {
-		switch interrupted, err := rebuilding(r); {
-		case err != nil:
-			return err
-		case interrupted:
-			return fmt.Errorf("open engine: a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged)
+		if err := whole(r); err != nil {
+			return fmt.Errorf("open engine: %w", err)
 		}
 		mark, resealing, err := e.masterRing.resume(r)
 		if err != nil {

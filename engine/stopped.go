@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"posthorn/engine/core"
@@ -17,11 +16,8 @@ type stopped struct{ writer *writer }
 func newStopped(ctx context.Context, store ports.Store) (stopped, error) {
 	w := newWriter(store, newInputs(nil, newClock(time.Now)), func(committed) {})
 	err := store.View(ctx, func(r ports.Reader) error {
-		switch interrupted, err := rebuilding(r); {
-		case err != nil:
+		if err := whole(r); err != nil {
 			return err
-		case interrupted:
-			return fmt.Errorf("a rebuild of the rows was interrupted: %w; run `posthorn log rebuild` again", ports.ErrDamaged)
 		}
 		return w.resume(r)
 	})

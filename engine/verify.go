@@ -44,9 +44,10 @@ func Verify(ctx context.Context, store, scratch ports.Store) (VerifyReport, erro
 	var report VerifyReport
 	var folded RebuildReport
 	err := store.View(ctx, func(r ports.Reader) error {
-		interrupted, err := rebuilding(r)
-		if interrupted {
-			report.problem("a rebuild of the rows was interrupted; run `posthorn log rebuild` again")
+		err := whole(r)
+		if errors.Is(err, ports.ErrDamaged) {
+			report.problem("%v", err)
+			return nil
 		}
 		return err
 	})

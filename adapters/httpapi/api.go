@@ -50,6 +50,7 @@ func (s *server) addV1(mux ruledMux) *huma.OpenAPI {
 	s.addEvents(api)
 	s.addKeys(api)
 	s.addMasterKey(api)
+	s.addBackups(api)
 	describeSeed(api.OpenAPI())
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which inOurWords replaces
 		delete(api.OpenAPI().Components.Schemas.Map(), unused)
@@ -66,7 +67,8 @@ type checkedMux struct {
 
 // HandleFunc is called by huma for each operation.
 func (m checkedMux) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
-	if !strings.HasPrefix(pattern, "POST ") && !strings.HasPrefix(pattern, "PATCH ") {
+	takesJSON := strings.HasPrefix(pattern, "POST ") || strings.HasPrefix(pattern, "PATCH ")
+	if !takesJSON || strings.HasSuffix(pattern, " "+backupsPath) {
 		m.ruledMux.HandleFunc(pattern, handle)
 		return
 	}

@@ -28,6 +28,7 @@ type Engine interface {
 type operator interface {
 	keyKeeper
 	masterKeeper
+	backer
 }
 
 type keyKeeper interface {

@@ -70,6 +70,7 @@ type request struct {
 	query        url.Values
 	key          string // Idempotency-Key
 	in, out      any
+	raw          []byte // sent in place of in
 }
 
 func (c *Client) do(ctx context.Context, r request) (err error) {
@@ -91,7 +92,10 @@ func (c *Client) do(ctx context.Context, r request) (err error) {
 // send returns an answer with a 2xx status, whose body the caller closes.
 func (c *Client) send(ctx context.Context, r request, accept string) (*http.Response, error) {
 	var body io.Reader
-	if r.in != nil {
+	kind := "application/json"
+	if r.raw != nil {
+		body, kind = bytes.NewReader(r.raw), octets
+	} else if r.in != nil {
 		raw, err := json.Marshal(r.in)
 		if err != nil {
 			return nil, invalid("fields", fmt.Sprintf("a value cannot be written as JSON: %v; change it", err))
@@ -115,7 +119,7 @@ func (c *Client) send(ctx context.Context, r request, accept string) (*http.Resp
 		request.Header.Set("Authorization", "Bearer "+c.options.Key)
 	}
 	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", kind)
 	}
 	answer, err := c.options.HTTP.Do(request)
 	if err != nil {

@@ -213,12 +213,18 @@ func (b *background) end() error {
 	return err
 }
 
-// start starts the engine unless it runs.
+// start starts the engine unless it runs. It listens before it opens, and answers behind that.
 func (d *docRun) start() {
 	d.Helper()
-	if d.now == nil {
-		d.now = d.background(d.serve)
+	if d.now != nil {
+		return
 	}
+	d.now = d.background(d.serve)
+	ask, err := http.NewRequestWithContext(d.Context(), http.MethodGet, "http://"+d.told+"/healthz", nil)
+	d.check(err)
+	answer, err := http.DefaultClient.Do(ask)
+	d.check(err)
+	d.check(answer.Body.Close())
 }
 
 // stop stops the engine if it runs.

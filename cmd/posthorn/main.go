@@ -42,6 +42,8 @@ type commandLine struct {
 	Replay      replayCmd      `cmd:"" help:"Send a part of the history again: start, list, show, pause, resume, cancel."`
 	Log         logCmd         `cmd:"" help:"The log of events: tail, verify, rebuild."`
 	Store       storeCmd       `cmd:"" help:"The store of a stopped engine: compact."`
+	Backup      backupCmd      `cmd:"" help:"Back everything up into a new file, while the engine runs: in full, or what came since another backup."`
+	Restore     restoreCmd     `cmd:"" help:"Put a backup, and those made since, back into an empty directory."`
 	Key         keyCmd         `cmd:"" help:"API keys: who may use the engine, and for what."`
 	Health      healthCmd      `cmd:"" help:"Ask whether an engine takes commands."`
 	Config      configCmd      `cmd:"" help:"Print the settings in force and where each is from."`

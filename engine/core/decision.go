@@ -58,6 +58,15 @@ type engineRow struct {
 	Epoch  uint64 `cbor:"22,keyasint,omitempty"`
 }
 
+// StoredEngine returns the id of the engine whose store it is, read by get; empty where none has run.
+func StoredEngine(get func(key []byte) ([]byte, error)) (string, error) {
+	row, err := load[engineRow](NewState(get), EngineKey())
+	if err != nil || row == nil {
+		return "", err
+	}
+	return row.Engine, nil
+}
+
 // StartEngine opens the next epoch; a new store gets an engine id first.
 func StartEngine(s *State, in Inputs) (Decision, EngineStarted, error) {
 	row, err := load[engineRow](s, EngineKey())

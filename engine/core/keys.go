@@ -37,6 +37,9 @@ func VaultRange() (from, to []byte) {
 // RebuildMark is the key that stands while the rows are being folded again: rows beside it are incomplete.
 func RebuildMark() []byte { return key(markPrefix, "rebuild") }
 
+// RestoreMark is the key that stands while a backup is being put back: what is beside it is not whole.
+func RestoreMark() []byte { return key(markPrefix, "restore") }
+
 // EventsMark is the mark of the last event that was published for other systems.
 func EventsMark() []byte { return key(markPrefix, "events") }
 

@@ -267,7 +267,7 @@ func TestKeySpaces(t *testing.T) {
 			t.Errorf("%q is a vault item and lies elsewhere", k)
 		}
 	}
-	for _, k := range [][]byte{RebuildMark(), KeyMark()} {
+	for _, k := range [][]byte{RebuildMark(), RestoreMark(), EventsMark(), KeyMark()} {
 		if within(k, rowFrom, rowTo) || within(k, vaultFrom, vaultTo) {
 			t.Errorf("%q is a mark and lies elsewhere", k)
 		}
