@@ -23,6 +23,8 @@ const (
 	pruneCalls    = core.StepCalls
 	pruneRewrites = 4 * pruneCalls
 	hurryFactor   = 4
+	// pruneAhead is how many entries are read in one go for a step, which mostly looks at half of them.
+	pruneAhead = 512
 	// fewSettled are not worth a step, which itself leaves an event.
 	fewSettled = 64
 )

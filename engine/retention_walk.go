@@ -35,7 +35,7 @@ type pruneWalk struct {
 	jobs    []core.Job              // that are under way
 }
 
-// A prunedEntry is an entry with its events.
+// A prunedEntry is an entry with its events, once they are asked for.
 type prunedEntry struct {
 	ports.Entry
 
@@ -77,13 +77,12 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 	if w.jobs, err = openJobs(w.r); err != nil {
 		return err
 	}
-	looked := 0
-	for entry, err := range w.r.Entries(w.after) {
-		if err := errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		e, err := w.take(entry)
-		if err != nil {
+	ahead, err := w.ahead(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range ahead {
+		if err := e.decode(w.codec); err != nil {
 			return err
 		}
 		if at := e.recorded[0].At; at.After(w.before) || e.Last > w.below {
@@ -95,42 +94,56 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 				return err // a step that is full begins the next with this entry
 			}
 		}
-		looked++
-		if w.after = e.Last; w.full() || looked == maxLooked {
+		if w.after = e.Last; w.full() {
 			return nil
 		}
 	}
-	w.last = true
+	w.last = len(ahead) < w.most*pruneAhead
 	return nil
 }
 
-// take decodes an entry, once.
-func (w *pruneWalk) take(entry ports.Entry) (*prunedEntry, error) {
-	if e := w.entries[entry.First]; e != nil {
-		return e, nil
+// ahead reads the entries that come next in one go: what came of a call lies mostly among them, so that it need not be searched for.
+func (w *pruneWalk) ahead(ctx context.Context) (ahead []*prunedEntry, err error) {
+	for entry, err := range w.r.Entries(w.after) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return nil, err
+		}
+		if len(ahead) == w.most*pruneAhead {
+			break
+		}
+		ahead = append(ahead, w.take(entry))
 	}
+	return ahead, nil
+}
+
+func (w *pruneWalk) take(entry ports.Entry) *prunedEntry {
 	entry.Data = slices.Clone(entry.Data)
-	recorded, err := w.codec.Decode(entry)
-	if err != nil {
-		return nil, err
-	}
-	e := &prunedEntry{Entry: entry, recorded: recorded}
+	e := &prunedEntry{Entry: entry}
 	for seq := entry.First; seq <= entry.Last; seq++ {
 		w.entries[seq] = e
 	}
-	return e, nil
+	return e
+}
+
+// decode reads the events of an entry, once.
+func (e *prunedEntry) decode(codec *core.Codec) (err error) {
+	if e.recorded == nil {
+		e.recorded, err = codec.Decode(e.Entry)
+	}
+	return err
 }
 
 // entry returns the one that holds an event, nil where it was removed.
 func (w *pruneWalk) entry(seq uint64) (*prunedEntry, error) {
 	if e := w.entries[seq]; e != nil {
-		return e, nil
+		return e, e.decode(w.codec)
 	}
 	for entry, err := range w.r.Entries(seq - 1) {
 		if err != nil || entry.First > seq {
 			return nil, err
 		}
-		return w.take(entry)
+		e := w.take(entry)
+		return e, e.decode(w.codec)
 	}
 	return nil, nil
 }
