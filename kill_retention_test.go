@@ -2,17 +2,16 @@ package posthorn_test
 
 import (
 	"testing"
-	"time"
 
 	"posthorn"
 	"posthorn/harness"
 )
 
-// TestKillInRetention: killed again and again while it forgets what is over, beside live traffic: each time what is left is in order, and in
-// the end all that was over is gone, and nothing else.
+// TestKillInRetention: killed while it forgets what is over, beside live traffic, until a kill has fallen into the midst of it: each time what
+// is left is in order, and in the end all that was over is gone, and nothing else.
 func TestKillInRetention(t *testing.T) {
 	t.Parallel()
-	const past, mostKills = 600, 60
+	const past, mostKills = 1500, 20
 	dir := t.TempDir()
 	receiver := harness.NewReceiver(t, harness.Options{Keep: 1_000_000})
 	ph := open(t, posthorn.Options{Dir: dir})
@@ -28,31 +27,31 @@ func TestKillInRetention(t *testing.T) {
 	shut(t, ph)
 
 	var accepted []string
-	inMidst := 0
-	for kills, left := 0, past; left > 0; kills++ {
-		if kills == mostKills {
-			t.Fatalf("%d of %d calls are left after %d kills", left, past, kills)
+	left := past
+	for kills := 1; left == past || left == 0; kills++ {
+		if left == 0 || kills > mostKills {
+			t.Fatalf("no kill of %d fell into the midst of it: %d of %d calls are left", kills-1, left, past)
 		}
-		accepted = append(accepted, burst(t, dir, "killed", 40, childRetention+"="+posthorn.MinRetention.String())...)
+		accepted = append(accepted, burst(t, dir, "killed", 50*kills, childRetention+"="+posthorn.MinRetention.String())...)
 		sound(t, dir)
 		ph = open(t, posthorn.Options{Dir: dir})
-		left = 0
-		for _, c := range calls(t, ph) {
-			if over[c.ID] {
-				left++
-			}
-		}
+		left = countOf(t, ph, over)
 		shut(t, ph)
-		if 0 < left && left < past {
-			inMidst++
-		}
-	}
-	if inMidst == 0 {
-		t.Error("no kill fell into the midst of it")
 	}
 
-	ph = open(t, posthorn.Options{Dir: dir, Retention: time.Hour})
-	allEnded(t, ph)
+	ph = open(t, posthorn.Options{Dir: dir, Retention: posthorn.MinRetention})
+	seq, err := ph.LastSeq(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ev, err := range ph.Follow(bounded(t), seq-1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Type != "CallAttempted" && countOf(t, ph, over) == 0 {
+			break
+		}
+	}
 	for _, id := range accepted {
 		if _, err := ph.Candidate(t.Context(), company, id); err != nil {
 			t.Errorf("candidate %s went with its call: %v", id, err)
@@ -60,4 +59,15 @@ func TestKillInRetention(t *testing.T) {
 	}
 	shut(t, ph)
 	sound(t, dir)
+}
+
+// countOf counts those of some calls that are there.
+func countOf(t *testing.T, ph *posthorn.Posthorn, of map[string]bool) (n int) {
+	t.Helper()
+	for _, c := range calls(t, ph) {
+		if of[c.ID] {
+			n++
+		}
+	}
+	return n
 }

@@ -210,24 +210,12 @@ func TestDeathOnAFullDisk(t *testing.T) {
 	data, filler := filepath.Join(dir, "data"), filepath.Join(dir, "filler")
 	p := listening(t, "floorless", data)
 	s := newSender(t, p.url)
-	var sending sync.WaitGroup
-	began := make(chan struct{}, 1)
-	for range 4 {
-		sending.Go(func() {
-			for n := 0; s.send(context.Background()) == nil; n++ {
-				if n == 5 {
-					select {
-					case began <- struct{}{}:
-					default:
-					}
-				}
-			}
-		})
+	for lives := true; lives; lives = isAlive(p) { // it refuses commands in place of dying where nothing at all was left, which is below any floor
+		_ = os.Remove(filler) // there is none at first
+		every(t.Context(), t, "it takes commands", func() bool { return s.send(t.Context()) == nil })
+		s.sendWhile(func() { fillDisk(t, filler, 1) }) // less than one command takes
 	}
-	<-began
-	fillDisk(t, filler, 1) // less than one command takes, and not nothing: that would be below any floor
 	<-p.exited
-	sending.Wait()
 	t.Logf("it ended with %v: %.200s", p.ProcessState, p.said())
 	if code := p.ProcessState.ExitCode(); code != exitIO && (code != 2 || !strings.Contains(p.said(), "SIGBUS")) {
 		t.Errorf("it ended with %d on a full disk, and said %s", code, p.said())
@@ -245,6 +233,37 @@ func TestDeathOnAFullDisk(t *testing.T) {
 	s.wantAll(t)
 	p.stop(t)
 	wantSound(t, data)
+}
+
+// sendWhile sends all the time, does something in the midst of it, and returns when each sender was refused.
+func (s *sender) sendWhile(do func()) {
+	var sending sync.WaitGroup
+	began := make(chan struct{}, 1)
+	for range 4 {
+		sending.Go(func() {
+			for n := 0; s.send(context.Background()) == nil; n++ {
+				if n == 5 {
+					select {
+					case began <- struct{}{}:
+					default:
+					}
+				}
+			}
+		})
+	}
+	<-began
+	do()
+	sending.Wait()
+}
+
+// isAlive tells whether the program answers.
+func isAlive(p *running) bool {
+	res, err := http.Get(p.url + "/healthz") //nolint:noctx // the program's own time ends it
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return true
 }
 
 // floorless is a program: it serves the directory of its argument, and writes however little room there is.

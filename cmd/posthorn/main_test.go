@@ -54,7 +54,7 @@ func (c checked) Run() int {
 //	    a program: fails unless a call that tells of each candidate in the file has succeeded.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	scripts(t, 2*time.Minute, func(*testscript.Env, int64) {})
+	scripts(t, 8*time.Minute, func(*testscript.Env, int64) {})
 }
 
 // scripts runs all of them within a time, for a program that should have ended, and has not, must not hold up the run. prepare is told
