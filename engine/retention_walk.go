@@ -135,17 +135,21 @@ func (e *prunedEntry) decode(codec *core.Codec) (err error) {
 
 // entry returns the one that holds an event, nil where it was removed.
 func (w *pruneWalk) entry(seq uint64) (*prunedEntry, error) {
-	if e := w.entries[seq]; e != nil {
-		return e, e.decode(w.codec)
-	}
-	for entry, err := range w.r.Entries(seq - 1) {
-		if err != nil || entry.First > seq {
-			return nil, err
+	e := w.entries[seq]
+	if e == nil {
+		for entry, err := range w.r.Entries(seq - 1) {
+			if err != nil || entry.First > seq {
+				return nil, err
+			}
+			e = w.take(entry)
+			break
 		}
-		e := w.take(entry)
-		return e, e.decode(w.codec)
 	}
-	return nil, nil
+	if e == nil {
+		return nil, nil
+	}
+	err := e.decode(w.codec)
+	return e, err
 }
 
 // stands tells whether the log has an event.
