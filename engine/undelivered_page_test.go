@@ -28,6 +28,9 @@ func (b *bench) pages(q engine.UndeliveredQuery) (rows []engine.Undelivered, n i
 		if q.Cursor = page.Next; q.Cursor == "" {
 			return rows, n
 		}
+		if n == 20 {
+			b.t.Fatalf("the pages of %+v do not end", q)
+		}
 	}
 }
 
