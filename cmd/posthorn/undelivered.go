@@ -143,18 +143,14 @@ func whatNext(u engine.Undelivered) string {
 	of := " --company " + shellWord(u.Company)
 	matched := "posthorn replay --match" + of + " --event-type " + u.EventType + " # once a webhook asks for it"
 	retry := "posthorn call retry " + u.Call + of
-	switch {
-	case u.Kind == engine.UndeliveredUnmatched:
-		return matched
+	switch reason := engine.Reason(u.Reason); {
 	case u.Kind == engine.UndeliveredWaiting:
 		return whatFirst(u, of)
-	}
-	switch engine.Reason(u.Reason) {
-	case core.ErasedPayload, core.ResourceMissing:
-		return "" // there is nothing to send
-	case core.WebhookIsDeleted:
+	case u.Kind == engine.UndeliveredUnmatched || reason == core.WebhookIsDeleted:
 		return matched
-	case core.WebhookIsOff, core.WebhookGone:
+	case reason == core.ErasedPayload || reason == core.ResourceMissing:
+		return "" // there is nothing to send
+	case reason == core.WebhookIsOff || reason == core.WebhookGone:
 		return "posthorn webhook enable " + u.Webhook + of + " && " + retry
 	}
 	return retry
