@@ -44,8 +44,8 @@ func (e *Engine) callAsOf(r ports.Reader, c Call, seqs []uint64, at time.Time) (
 	return past.Call(c.Company, c.ID)
 }
 
-// WebhookAsOf is Webhook as it answered at a time, but for its breaker and since when it fails, which come and go by themselves. It
-// returns ErrNotFound for one that was not registered yet, or was deleted by then.
+// WebhookAsOf is Webhook as it answered at a time, but for its breaker, since when it fails, and old secrets that sign no more, all of which
+// come and go by themselves. It returns ErrNotFound for one that was not registered yet, or was deleted by then.
 func (e *Engine) WebhookAsOf(ctx context.Context, company, id string, at time.Time) (Webhook, error) {
 	var out Webhook
 	err := e.store.View(ctx, func(r ports.Reader) error {
@@ -105,6 +105,7 @@ type TimelineEntry struct {
 	// By is who asked for it; absent where the engine acted by itself, or it is not known who asked.
 	By *Actor `json:"by,omitempty"`
 	// Changes are the fields that differ after it, by name. Secrets are not among them; that one was rotated, or the webhook deleted, Type says.
+	// An update that left everything as it was is no entry.
 	Changes []FieldChange `json:"changes"`
 }
 
@@ -137,16 +138,24 @@ func (e *Engine) WebhookTimeline(ctx context.Context, q TimelineQuery) (Page[Tim
 				return false, nil
 			}
 			now, err := foldFields(past, recorded, q, before)
-			if err == nil && recorded.Seq > after {
-				out.Items = append(out.Items, TimelineEntry{
-					Seq: recorded.Seq, At: recorded.At, By: recorded.By, Type: e.writer.codec.TypeName(recorded.Event), Changes: differing(before, now),
-				})
+			changes := differing(before, now)
+			if before = now; err != nil || recorded.Seq <= after || changesNothing(recorded.Event, changes) {
+				return true, err
 			}
-			before = now
-			return true, err
+			out.Items = append(out.Items, TimelineEntry{
+				Seq: recorded.Seq, At: recorded.At, By: recorded.By, Type: e.writer.codec.TypeName(recorded.Event), Changes: changes,
+			})
+			return true, nil
 		})
 	})
 	return out, named(err, "webhook", q.Webhook)
+}
+
+// changesNothing tells of an update that left all settings as they were, as one does that sets headers alone. Of other events the type says
+// what happened, although no field that may be shown differs.
+func changesNothing(e core.Event, changes []FieldChange) bool {
+	_, update := e.(core.WebhookUpdated)
+	return update && len(changes) == 0
 }
 
 // foldFields lets an event happen to a webhook and returns its fields; one that is deleted keeps those that it had before.

@@ -45,7 +45,7 @@ type UndeliveredQuery struct {
 	Since, Until time.Time
 	// WaitingLonger is for how long an open call has waited to be listed; 0 means DefaultWaiting.
 	WaitingLonger time.Duration
-	// CountOnly leaves the rows out.
+	// CountOnly leaves the rows out, and counts all whatever the cursor.
 	CountOnly bool
 	Limit     int
 	Cursor    string

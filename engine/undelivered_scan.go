@@ -12,9 +12,9 @@ import (
 	"posthorn/ports"
 )
 
-// Undelivered tells what was not delivered: counts first, then rows, unmatched messages before ended calls before waiting ones, the newest of
-// each first, company by company where all are asked for. A page is one snapshot. It returns an InvalidError for a kind, an event type, a
-// limit or a cursor that there is not, and the context's error when that ends.
+// Undelivered tells what was not delivered: counts first, then rows. Unmatched messages come before ended calls, the newest of each first, company
+// by company where all are asked for; then waiting calls, webhook by webhook, the one that is tried last first. A page is one snapshot. It
+// returns an InvalidError for a kind, an event type, a limit or a cursor that there is not, and the context's error when that ends.
 //
 // What has been delivered costs nothing, however much it is. The first page, which counts, reads two rows for each call that ended without success,
 // two for each open call, and one for each unmatched message, of the company or of all: about 10 µs each. Pages after it look at
@@ -80,7 +80,7 @@ func (s *undeliveredScan) prepare() error {
 	if err := scan.prepare(); err != nil {
 		return err
 	}
-	if s.limit = scan.limit; q.Cursor != "" {
+	if s.limit = scan.limit; q.Cursor != "" && !q.CountOnly {
 		s.before = scan.to
 		return nil
 	}

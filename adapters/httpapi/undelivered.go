@@ -14,7 +14,7 @@ type undeliveredQuery struct {
 	Webhook   string    `doc:"Only calls of this webhook" query:"webhook"`
 	EventType string    `doc:"Only this event type, or those of a prefix such as invoice.*" query:"eventType"`
 	Kind      string    `doc:"Only what was not delivered in this way" enum:"failed,skipped,cancelled,waiting,unmatched" query:"kind"`
-	Reason    string    `doc:"Only for this reason, as the rows have it" query:"reason"`
+	Reason    string    `doc:"Only for this reason, as the counts have it" query:"reason"`
 	Since     time.Time `doc:"Only what was created then or later" query:"since"`
 	Until     time.Time `doc:"Only what was created before" query:"until"`
 	Waiting   string    `default:"5m" doc:"How long an open call has waited to be listed" query:"waiting"`
@@ -29,7 +29,7 @@ type companyUndelivered struct {
 	Webhook   string    `doc:"Only calls of this webhook" query:"webhook"`
 	EventType string    `doc:"Only this event type, or those of a prefix such as invoice.*" query:"eventType"`
 	Kind      string    `doc:"Only what was not delivered in this way" enum:"failed,skipped,cancelled,waiting,unmatched" query:"kind"`
-	Reason    string    `doc:"Only for this reason, as the rows have it" query:"reason"`
+	Reason    string    `doc:"Only for this reason, as the counts have it" query:"reason"`
 	Since     time.Time `doc:"Only what was created then or later" query:"since"`
 	Until     time.Time `doc:"Only what was created before" query:"until"`
 	Waiting   string    `default:"5m" doc:"How long an open call has waited to be listed" query:"waiting"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posthorn/engine"
+	"posthorn/engine/core"
 )
 
 type undeliveredCmd struct {
@@ -17,7 +18,7 @@ type undeliveredCmd struct {
 	Webhook   string                  `help:"Only calls of this webhook." placeholder:"ID"`
 	EventType string                  `help:"Only this event type, or those of a prefix such as invoice.*." placeholder:"TYPE"`
 	Kind      *engine.UndeliveredKind `enum:"failed,skipped,cancelled,waiting,unmatched" help:"Only what was not delivered in this way: failed, skipped, cancelled, waiting or unmatched." placeholder:"KIND"` //nolint:lll // a tag
-	Reason    string                  `help:"Only for this reason, as the table has it." placeholder:"TEXT"`
+	Reason    string                  `help:"Only for this reason, as the counts have it." placeholder:"TEXT"`
 	Since     moment                  `help:"Only what was made then or later: RFC 3339, or a duration ago such as 2h." placeholder:"TIME"`
 	Until     moment                  `help:"Only what was made before." placeholder:"TIME"`
 	Waiting   time.Duration           `default:"5m" help:"How long an open call has waited to be listed." placeholder:"DURATION"`
@@ -137,20 +138,33 @@ func why(u engine.Undelivered) string {
 	return u.Reason
 }
 
-// whatNext is what somebody can do about it: a command, where one helps.
+// whatNext is what somebody can do about it: a command, where one helps, and nothing where nothing does.
 func whatNext(u engine.Undelivered) string {
 	of := " --company " + shellWord(u.Company)
+	matched := "posthorn replay --match" + of + " --event-type " + u.EventType + " # once a webhook asks for it"
+	retry := "posthorn call retry " + u.Call + of
+	switch reason := engine.Reason(u.Reason); {
+	case u.Kind == engine.UndeliveredWaiting:
+		return whatFirst(u, of)
+	case u.Kind == engine.UndeliveredUnmatched || reason == core.WebhookIsDeleted:
+		return matched
+	case reason == core.ErasedPayload || reason == core.ResourceMissing:
+		return "" // there is nothing to send
+	case reason == core.WebhookIsOff || reason == core.WebhookGone:
+		return "posthorn webhook enable " + u.Webhook + of + " && " + retry
+	}
+	return retry
+}
+
+// whatFirst is what has to be done before a waiting call is made, or that nothing has.
+func whatFirst(u engine.Undelivered, of string) string {
 	switch {
-	case u.Kind == engine.UndeliveredUnmatched:
-		return "posthorn replay --match" + of + " --event-type " + u.EventType + " (with a webhook that asks for it)"
 	case u.Reason == engine.WaitsForResume:
 		return "posthorn webhook resume " + u.Webhook + of
-	case u.Kind == engine.UndeliveredWaiting && u.NextAt != nil:
-		return "it is tried by itself, " + stamp(*u.NextAt)
-	case u.Kind == engine.UndeliveredSkipped:
-		return "posthorn webhook enable " + u.Webhook + of + ", posthorn call retry " + u.Call + of
+	case u.Reason == string(core.WebhookIsOff) || u.NextAt == nil:
+		return "" // it is about to be cancelled
 	}
-	return "posthorn call retry " + u.Call + of
+	return "it is tried by itself, " + stamp(*u.NextAt)
 }
 
 // shellWord writes a text so that a shell reads it as one word, whatever a company is called.

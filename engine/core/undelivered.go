@@ -33,5 +33,8 @@ func ParseUndelivered(k []byte) (company, call string, err error) {
 func CheckEventType(asked string) error {
 	var p problems
 	checkEventTypes(&p, []string{asked})
+	for i := range p {
+		p[i].Field = "eventType" // a query asks for one
+	}
 	return p.err()
 }
