@@ -57,6 +57,8 @@ func ruleOf(pattern string) rule {
 		return rule{companies: true}
 	case "/v1/events", "/v1/events/stream":
 		return rule{companies: true, readers: true}
+	case "/v1/undelivered": // of all companies
+		return rule{readers: true}
 	}
 	return rule{}
 }

@@ -57,6 +57,8 @@ func TestAccessOfOthers(t *testing.T) {
 		"the head of another":    {httpapi.Access{Company: "43"}, "HEAD", c42 + "/webhooks", 403},
 		"an escaped company":     {httpapi.Access{Company: "4/2"}, "GET", "/v1/companies/4%2F2/webhooks", 200},
 		"another by its escapes": {httpapi.Access{Company: "4%2F2"}, "GET", "/v1/companies/4%2F2/webhooks", 403},
+		"what nobody got":        {httpapi.Access{ReadOnly: true}, "GET", "/v1/undelivered", 200},
+		"of one alone":           {httpapi.Access{Company: "42"}, "GET", "/v1/undelivered", 403},
 		"no route":               {httpapi.Access{Company: "42"}, "GET", "/v1/nothing", 404},
 	} {
 		h := httpapi.Handler(newMemory(), httpapi.Options{Authorize: func(*http.Request) (httpapi.Access, error) { return row.access, nil }})
