@@ -27,7 +27,8 @@ const (
 	childFile = "POSTHORN_TEST_CHILD_FILE"
 )
 
-// backingChild makes backups beside its commands; restoringChild puts one back. Both tell each step on standard output.
+// backingChild makes backups beside its commands; restoringChild puts one back. Both tell each step on standard output, and go on when they
+// are told to on standard input, so that the kill falls into the step that it is meant for.
 func backingChild(ph *posthorn.Posthorn) {
 	for {
 		f, err := os.Create(os.Getenv(childFile))
@@ -45,8 +46,13 @@ type telling struct{ to io.Writer }
 
 func (w telling) Write(b []byte) (int, error) {
 	n, err := w.to.Write(b)
+	return n, errors.Join(err, tellStep())
+}
+
+func tellStep() error {
 	_, told := os.Stdout.WriteString("step\n")
-	return n, errors.Join(err, told)
+	_, answered := os.Stdin.Read(make([]byte, 1))
+	return errors.Join(told, answered)
 }
 
 func restoringChild(dir string) {
@@ -74,8 +80,7 @@ type tellingStore struct{ ports.Store }
 
 func (s tellingStore) Apply(ctx context.Context, c ports.Commit) error {
 	err := s.Store.Apply(ctx, c)
-	_, told := os.Stdout.WriteString("step\n")
-	return errors.Join(err, told)
+	return errors.Join(err, tellStep())
 }
 
 // killedIn starts a child at a work and kills it after so many steps. It returns what the child accepted meanwhile.
@@ -88,6 +93,10 @@ func killedIn(t *testing.T, work, dir, file string, steps int) (accepted []strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +106,14 @@ func killedIn(t *testing.T, work, dir, file string, steps int) (accepted []strin
 			accepted = append(accepted, id)
 			continue
 		}
-		if seen++; seen == steps {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+		err := error(nil)
+		if seen++; seen < steps {
+			_, err = in.Write([]byte{'\n'})
+		} else {
+			err = cmd.Process.Kill()
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := cmd.Wait(); err == nil || seen < steps {

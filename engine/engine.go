@@ -88,6 +88,7 @@ type Engine struct {
 	checkup      checkup
 	wire         *wire
 	from         origin
+	before       time.Time // the last event before this start, zero for none
 	masterRing   *masterRing
 	defaults     Policy
 	filters      *filter.Filters

@@ -23,8 +23,9 @@ const (
 	pruneCalls    = core.StepCalls
 	pruneRewrites = 4 * pruneCalls
 	hurryFactor   = 4
-	// pruneAhead is how many entries are read in one go for a step, which mostly looks at half of them.
-	pruneAhead = 512
+	// pruneAhead and pruneAheadBytes are how many entries are read in one go for a step, which mostly looks at half of them.
+	pruneAhead      = 512
+	pruneAheadBytes = 4 << 20
 	// fewSettled are not worth a step, which itself leaves an event.
 	fewSettled = 64
 )
@@ -40,6 +41,7 @@ type pruner struct {
 	keep   time.Duration
 	// published says that nothing may go before it was published for other systems.
 	published bool
+	time      pruneTime
 
 	hurry int // how large the next step may be: 1 to hurryFactor
 
@@ -77,6 +79,12 @@ func (p *pruner) begin() {
 	p.stepping, p.touched = true, map[string]bool{}
 }
 
+func (p *pruner) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stepping, p.touched = false, nil
+}
+
 func (p *pruner) run(ctx context.Context) {
 	for ctx.Err() == nil && !p.writer.broken() {
 		rest, err := p.round(ctx)
@@ -96,20 +104,29 @@ func (p *pruner) run(ctx context.Context) {
 
 // round prunes all whose time is over, and returns how long there is nothing to do.
 func (p *pruner) round(ctx context.Context) (rest time.Duration, err error) {
-	now := p.clock.now()
+	now, err := p.time.now(ctx, p.store, p.clock)
+	if err != nil {
+		return 0, err
+	}
 	if now.Sub(p.walked) >= rewalkEvery {
 		p.after, p.walked = 0, now
 	}
+	if mark, due := p.time.mark(); due {
+		if err := p.writer.alone(ctx, mark, func(*batch) (core.Decision, error) { return core.Decision{}, nil }); err != nil {
+			return 0, err
+		}
+		p.time.saved = now
+	}
+	defer p.end()
 	for {
 		p.begin()
 		found, err := p.look(ctx, now)
-		if err != nil {
-			return 0, err
+		if err == nil && !found.empty() {
+			err = p.prune(ctx, found)
 		}
-		if !found.empty() {
-			if err := p.prune(ctx, found); err != nil {
-				return 0, err
-			}
+		if err != nil {
+			p.hurry = 1
+			return 0, err
 		}
 		if p.hurry = min(2*p.hurry, hurryFactor); !found.full() {
 			p.hurry = 1
@@ -134,7 +151,7 @@ func (p *pruner) rest(next, now time.Time) time.Duration {
 func (p *pruner) look(ctx context.Context, now time.Time) (found *pruneWalk, err error) {
 	err = p.store.View(ctx, func(r ports.Reader) error {
 		found = newPruneWalk(r, p.writer.codec, now.Add(-p.keep), p.after)
-		found.most = max(1, p.hurry)
+		found.most, found.mostBytes = max(1, p.hurry), p.store.Limits().CommitBytes/4
 		if p.published {
 			if err := found.onlyPublished(); err != nil {
 				return err
@@ -145,9 +162,9 @@ func (p *pruner) look(ctx context.Context, now time.Time) (found *pruneWalk, err
 	return found, err
 }
 
-// prune takes a step. It was decided over the snapshot in which it was found, so that the writer has only to look whether that still holds.
+// prune takes a step, in a batch of its own: what is left of it holds for the snapshot that it is decided over.
 func (p *pruner) prune(ctx context.Context, found *pruneWalk) error {
-	return p.writer.accept(ctx, 0, func(b *batch) (core.Decision, error) {
+	return p.writer.alone(ctx, ports.Pair{}, func(b *batch) (core.Decision, error) {
 		return core.Prune(b.State, p.writer.codec, found.step(), p.wasTouched)
 	})
 }

@@ -27,7 +27,7 @@ func (w *pruneWalk) message(company, id string) (fits bool, err error) {
 		calls++
 	}
 	if calls < len(stream.Calls) || w.calls+calls > mostCalls || rewrites > mostRewrites {
-		if len(w.streams)+len(w.settled) > 0 {
+		if !w.empty() {
 			return false, nil // it begins the next step
 		}
 		stream.Whole = calls == len(stream.Calls)
@@ -45,12 +45,20 @@ func (w *pruneWalk) add(stream core.PruneStream) (fits bool, err error) {
 		places = append(places, c.Seqs...)
 	}
 	var entries []*prunedEntry
+	bytes := w.bytes
 	for _, seq := range places {
 		e, err := w.entry(seq)
 		if err != nil || e == nil {
 			return true, err // the rows name what the log has not: that is for log verify to tell
 		}
-		entries = append(entries, e)
+		if !slices.Contains(entries, e) {
+			bytes += len(e.Data)
+			entries = append(entries, e)
+		}
+	}
+	if n := len(stream.Calls); n > 1 && bytes > 2*w.mostBytes { // wide entries: fewer of its calls at once
+		stream.Whole, stream.Calls = false, stream.Calls[:n/2]
+		return w.add(stream)
 	}
 	for _, e := range entries {
 		w.goes(e)
@@ -64,6 +72,10 @@ func (w *pruneWalk) add(stream core.PruneStream) (fits bool, err error) {
 func (w *pruneWalk) stream(company, id string) (s core.PruneStream, ok bool, err error) {
 	if w.busy(company, id) {
 		return s, false, nil
+	}
+	erased, young, err := w.erased(company, id)
+	if err != nil || young {
+		return s, false, err
 	}
 	s = core.PruneStream{Company: company, Message: id, Whole: true}
 	for c, err := range callsOfMessage(w.r, company, id) {
@@ -79,7 +91,7 @@ func (w *pruneWalk) stream(company, id string) (s core.PruneStream, ok bool, err
 	k := core.UnmatchedKey(company, id)
 	value, err := optional(w.r.Get(k))
 	if err != nil || value == nil {
-		return s, false, err
+		return s, len(erased) > 0, err // nothing but its erasure is left
 	}
 	u, err := core.ParseUnmatched(ports.Pair{Key: k, Value: value})
 	s.HasData = u.HasData
@@ -107,13 +119,19 @@ func (w *pruneWalk) own(s core.PruneStream) ([]uint64, error) {
 		}
 		return own, nil
 	}
-	k := core.ErasedKey(s.Company, s.Message)
+	erased, _, err := w.erased(s.Company, s.Message)
+	return append(own, erased...), err
+}
+
+// erased returns the places of the events that erased a message; young says that they may not go yet.
+func (w *pruneWalk) erased(company, id string) (by []uint64, young bool, err error) {
+	k := core.ErasedKey(company, id)
 	value, err := optional(w.r.Get(k))
 	if err != nil || value == nil {
-		return own, err
+		return nil, false, err
 	}
-	erased, _, err := core.ErasedBy(ports.Pair{Key: k, Value: value})
-	return append(own, erased...), err
+	by, at, err := core.ErasedBy(ports.Pair{Key: k, Value: value})
+	return by, at.After(w.before) || slices.ContainsFunc(by, func(seq uint64) bool { return seq > w.below }), err
 }
 
 // published returns the events of the entry in which the message was published: mostly that of its first call.

@@ -22,6 +22,8 @@ type pruneWalk struct {
 	below  uint64    // events after it stay
 	most   int       // times pruneCalls and pruneRewrites
 
+	mostBytes, bytes int // of what is rewritten
+
 	after uint64    // where the next walk begins
 	last  bool      // it came to what is too young
 	next  time.Time // the time of that, zero at the end of the log
@@ -60,10 +62,12 @@ func (w *pruneWalk) onlyPublished() error {
 	return err
 }
 
-func (w *pruneWalk) empty() bool { return len(w.streams) == 0 && len(w.settled) < fewSettled }
+func (w *pruneWalk) empty() bool {
+	return len(w.streams) == 0 && len(w.settled) < fewSettled && !w.full()
+}
 
 func (w *pruneWalk) full() bool {
-	return w.calls >= w.most*pruneCalls || len(w.rewrite) >= w.most*pruneRewrites || len(w.settled) >= w.most*pruneRewrites
+	return w.calls >= w.most*pruneCalls || len(w.rewrite) >= w.most*pruneRewrites || w.bytes >= w.mostBytes
 }
 
 func (w *pruneWalk) step() core.PruneStep {
@@ -77,7 +81,7 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 	if w.jobs, err = openJobs(w.r); err != nil {
 		return err
 	}
-	ahead, err := w.ahead(ctx)
+	ahead, more, err := w.ahead(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,22 +102,24 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 			return nil
 		}
 	}
-	w.last = len(ahead) < w.most*pruneAhead
+	w.last = !more
 	return nil
 }
 
 // ahead reads the entries that come next in one go: what came of a call lies mostly among them, so that it need not be searched for.
-func (w *pruneWalk) ahead(ctx context.Context) (ahead []*prunedEntry, err error) {
+func (w *pruneWalk) ahead(ctx context.Context) (ahead []*prunedEntry, more bool, err error) {
+	bytes := 0
 	for entry, err := range w.r.Entries(w.after) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if len(ahead) == w.most*pruneAhead {
-			break
+		if len(ahead) == w.most*pruneAhead || bytes > pruneAheadBytes {
+			return ahead, true, nil
 		}
+		bytes += len(entry.Data)
 		ahead = append(ahead, w.take(entry))
 	}
-	return ahead, nil
+	return ahead, false, nil
 }
 
 func (w *pruneWalk) take(entry ports.Entry) *prunedEntry {
@@ -184,23 +190,34 @@ func (w *pruneWalk) event(rec core.Recorded) (fits bool, err error) {
 	if err != nil || len(seqs) == 0 {
 		return true, err
 	}
-	return true, w.settle(seqs)
+	return w.settle(seqs)
 }
 
-func (w *pruneWalk) settle(seqs []uint64) error {
-	for _, seq := range seqs {
-		switch there, err := w.stands(seq); {
-		case err != nil:
-			return err
-		case there:
-			w.settled = append(w.settled, seq)
-			w.goes(w.entries[seq])
+// settle takes an event and those that go with it, which come first: they may be too many for one step.
+func (w *pruneWalk) settle(seqs []uint64) (fits bool, err error) {
+	for _, seq := range append(slices.Clone(seqs[1:]), seqs[0]) {
+		there, err := w.stands(seq)
+		if err != nil {
+			return true, err
 		}
+		if !there {
+			continue
+		}
+		if w.full() {
+			return false, nil
+		}
+		w.settled = append(w.settled, seq)
+		w.goes(w.entries[seq])
 	}
-	return nil
+	return true, nil
 }
 
-func (w *pruneWalk) goes(e *prunedEntry) { w.rewrite[e.First] = e.Entry }
+func (w *pruneWalk) goes(e *prunedEntry) {
+	if _, ok := w.rewrite[e.First]; !ok {
+		w.rewrite[e.First] = e.Entry
+		w.bytes += len(e.Data)
+	}
+}
 
 func (w *pruneWalk) call(company, id string) (fits bool, err error) {
 	c, found, err := readCall(w.r, company, id)

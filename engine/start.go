@@ -83,7 +83,10 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 		plan: replayPlan{store: o.Store, verdict: e.verdict}, writer: e.writer, log: o.Logger, wake: make(chan struct{}, 1),
 	}
 	if o.Retention > 0 {
-		e.pruner = &pruner{store: o.Store, writer: e.writer, clock: clock, log: o.Logger, keep: o.Retention, published: o.PublishEvents}
+		e.pruner = &pruner{
+			store: o.Store, writer: e.writer, clock: clock, log: o.Logger, keep: o.Retention, published: o.PublishEvents,
+			time: pruneTime{stopped: e.before},
+		}
 	}
 	return e, nil
 }
@@ -104,6 +107,7 @@ func (e *Engine) openEpoch(ctx context.Context) (core.EngineStarted, error) {
 		if err := e.writer.resume(r); err != nil {
 			return err
 		}
+		e.before = e.writer.last
 		t := turn{writer: e.writer, now: e.writer.tick()}
 		b := t.begin(r)
 		var d core.Decision

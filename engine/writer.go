@@ -84,8 +84,9 @@ type writer struct {
 	onCommit func(committed)
 
 	accepts, outcomes chan *command
-	waiting           atomic.Int64 // bytes of accepts
-	closing           sync.RWMutex // held for reading while a command is queued
+	lone              chan *command // each decided in a batch of its own
+	waiting           atomic.Int64  // bytes of accepts
+	closing           sync.RWMutex  // held for reading while a command is queued
 	refuses           bool
 	stop              chan struct{}
 
@@ -111,7 +112,7 @@ func newWriter(store ports.Store, in *inputs, onCommit func(committed)) *writer 
 	return &writer{
 		store: store, codec: core.NewCodec(), inputs: in, index: newIndex(maxIndexed), rows: core.NewCache(maxCached), onCommit: onCommit,
 		accepts: make(chan *command, maxAccepts), outcomes: make(chan *command, maxOutcomes),
-		stop: make(chan struct{}), failed: make(chan struct{}),
+		lone: make(chan *command), stop: make(chan struct{}), failed: make(chan struct{}),
 	}
 }
 
@@ -161,6 +162,21 @@ func (w *writer) report(ctx context.Context, c *command) error {
 	}
 }
 
+// alone hands over a command that fills a batch by itself, and waits for its commit. mark is stored with it, if it has a key.
+func (w *writer) alone(ctx context.Context, mark ports.Pair, decide func(*batch) (core.Decision, error)) error {
+	c := &command{decide: decide, mark: mark, by: actorOf(ctx), done: make(chan struct{})}
+	select {
+	case w.lone <- c:
+		return c.wait(ctx)
+	case <-w.failed:
+		return w.failure
+	case <-w.stop:
+		return ports.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (c *command) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -196,12 +212,14 @@ func (w *writer) refuseAccepts() {
 func (w *writer) run() {
 	defer w.drain()
 	for {
-		first, ok := w.next()
+		first, alone, ok := w.next()
 		if !ok {
 			return
 		}
-		gather(func() int { return len(w.accepts) + len(w.outcomes) })
-		if err := w.turn(first, false); err != nil {
+		if !alone {
+			gather(func() int { return len(w.accepts) + len(w.outcomes) })
+		}
+		if err := w.turn(first, alone); err != nil {
 			w.failure = err
 			close(w.failed)
 			return
@@ -209,15 +227,17 @@ func (w *writer) run() {
 	}
 }
 
-func (w *writer) next() (*command, bool) {
+func (w *writer) next() (first *command, alone, ok bool) {
 	select {
 	case c := <-w.outcomes:
-		return c, true
+		return c, false, true
 	case c := <-w.accepts:
 		w.waiting.Add(-int64(c.size))
-		return c, true
+		return c, false, true
+	case c := <-w.lone:
+		return c, true, true
 	case <-w.stop:
-		return nil, false
+		return nil, false, false
 	}
 }
 

@@ -37,11 +37,28 @@ func newReclaimer(o Options, db *badger.DB) *reclaimer {
 
 func (r *reclaimer) run() {
 	for range r.due {
+		if !r.roomy() {
+			continue
+		}
 		if err := r.db.Flatten(1); err != nil {
 			r.o.Logger.Warn("disk space was not given back, it is tried again when more was deleted", "err", err)
 		}
 		r.o.reached("reclaimed")
 	}
+}
+
+// roomy tells whether the disk has room for the tables that are written anew before the old ones go, and its floor beside them.
+func (r *reclaimer) roomy() bool {
+	free, err := r.o.freeSpace(r.o.Dir)
+	return err == nil && free >= r.o.DiskFloor+uint64(r.stored())
+}
+
+// stored is what all tables hold.
+func (r *reclaimer) stored() (bytes int64) {
+	for _, level := range r.db.Levels() {
+		bytes += level.Size
+	}
+	return bytes
 }
 
 // stop waits for a reclaim under way. Nothing may be counted after it.
@@ -74,11 +91,7 @@ func (r *reclaimer) remind() {
 	if r.bytes < r.o.reclaimFloor {
 		return
 	}
-	stored := int64(0)
-	for _, level := range r.db.Levels() {
-		stored += level.Size
-	}
-	if r.bytes < stored/reclaimShare {
+	if r.bytes < r.stored()/reclaimShare {
 		return
 	}
 	select {

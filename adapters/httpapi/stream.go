@@ -52,6 +52,9 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, company string, 
 				out.event(seen[0], company)
 			}
 		case <-beat.C:
+			if s.closedSince(r) {
+				return
+			}
 			out.beat()
 		case <-stopping:
 			return
@@ -59,6 +62,13 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, company string, 
 			return
 		}
 	}
+}
+
+// closedSince tells whether a request that has lasted would not be let in now as it was then: its key was revoked meanwhile.
+func (s *server) closedSince(r *http.Request) bool {
+	now, err := s.authorize(r)
+	then := accessOf(r.Context())
+	return err != nil || now.Admin != then.Admin || !now.Admin && (now.Company != then.Company || now.ReadOnly != then.ReadOnly)
 }
 
 // follow hands on what the engine tells. It ends with ctx or the engine, and closes steps.

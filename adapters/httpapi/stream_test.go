@@ -9,10 +9,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"posthorn/adapters/httpapi"
 	"posthorn/ports"
 )
 
@@ -151,6 +153,34 @@ func TestStreamEnds(t *testing.T) {
 }
 
 // http.Server.Shutdown waits for requests: a stream has to end by itself.
+// A key that is revoked while its stream is open gets nothing after the next heartbeat.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var revoked atomic.Bool
+		h := httpapi.Handler(m, httpapi.Options{Authorize: func(*http.Request) (httpapi.Access, error) {
+			if revoked.Load() {
+				return httpapi.Access{}, errors.New("revoked")
+			}
+			return httpapi.Access{Company: "42"}, nil
+		}})
+		out, ended := &keeper{header: http.Header{}}, make(chan struct{})
+		go func() {
+			defer close(ended)
+			h.ServeHTTP(out, httptest.NewRequestWithContext(t.Context(), http.MethodGet, c42+"/events/stream", nil))
+		}()
+		time.Sleep(16 * time.Second) // the bubble's time
+		m.happen("CallSucceeded", "42")
+		synctest.Wait()
+		revoked.Store(true)
+		<-ended // at the next heartbeat
+		if !strings.Contains(out.String(), "CallSucceeded") {
+			t.Errorf("while its key was good the stream had %q", out)
+		}
+	})
+}
+
 func TestStreamEndsWhenTheServerStops(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(serve(newMemory()))

@@ -191,6 +191,10 @@ func (item ReplayItem) request(s *State, in Inputs, now time.Time, company strin
 			return e, StillOpen, nil
 		}
 		m, once = old.message(), old.Once
+	} else if m.HasData {
+		if there, err := s.has(DataKey(m.Message)); err != nil || !there {
+			return e, PayloadIsGone, err // pruned meanwhile
+		}
 	}
 	if gone, err := s.erased(Call{Company: company, Message: m.Message, Resource: m.Resource}); err != nil || gone {
 		return e, PayloadIsGone, err

@@ -43,6 +43,9 @@ func RestoreMark() []byte { return key(markPrefix, "restore") }
 // EventsMark is the mark of the last event that was published for other systems.
 func EventsMark() []byte { return key(markPrefix, "events") }
 
+// RetentionMark is the mark of the time that retention goes by.
+func RetentionMark() []byte { return key(markPrefix, "retention") }
+
 // EngineKey is the row of the engine's id and epoch.
 func EngineKey() []byte { return key(rowPrefix, "engine") }
 

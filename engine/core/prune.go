@@ -82,7 +82,7 @@ func Prune(s *State, c *Codec, step PruneStep, touched func(message string) bool
 	return p.out, nil
 }
 
-// ended tells whether all calls of the stream stand as they were found, ended and at rest since a time.
+// ended tells whether the stream stands as it was found, its calls ended and at rest since a time.
 func (s *State) ended(stream PruneStream, before time.Time) (bool, error) {
 	for _, c := range stream.Calls {
 		row, err := load[callRow](s, CallKey(stream.Company, c.ID))
@@ -90,7 +90,15 @@ func (s *State) ended(stream PruneStream, before time.Time) (bool, error) {
 			return false, err
 		}
 	}
-	return true, nil
+	if !stream.Whole {
+		return true, nil
+	}
+	erased, err := load[erasedRow](s, ErasedKey(stream.Company, stream.Message))
+	if err != nil || erased == nil {
+		return err == nil, err
+	}
+	known := func(seq uint64) bool { return slices.Contains(stream.Own, seq) }
+	return !slices.ContainsFunc(erased.Seqs, func(seq uint64) bool { return !known(seq) }), nil
 }
 
 // requestedAgain are the messages of which the batch has made further calls: retries, replays, the rest of a plan.

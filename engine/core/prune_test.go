@@ -135,6 +135,10 @@ judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"class":"s
 			w.line(`judge {"company":"42","call":"call_1","attempt":1,"lease":2,"epoch":1,"status":200}`)
 			return nothing
 		},
+		"erased since": func(w *world, _ *PruneStep) func(string) bool {
+			w.line(`erase-message {"company":"42","id":"msg_1"}`)
+			return nothing
+		},
 		"too young": func(_ *world, step *PruneStep) func(string) bool {
 			step.Before = step.Before.Add(-1)
 			return nothing

@@ -78,8 +78,10 @@ func newWorld(t rapid.TB) *world {
 
 func (w *world) newState() *State {
 	return NewState(func(key []byte) ([]byte, error) {
-		if value, ok := w.rows[string(key)]; ok {
-			return value, nil
+		for _, stored := range []map[string][]byte{w.rows, w.vault} {
+			if value, ok := stored[string(key)]; ok {
+				return value, nil
+			}
 		}
 		return nil, ports.ErrNotFound
 	}).WithCache(w.cache)
