@@ -73,7 +73,7 @@ func TestRetentionOfWideEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.answer(http.StatusOK)
-		for n := range 60 {
+		for n := range 100 {
 			_, err := b.Publish(context.Background(), engine.NewMessage{
 				Company: "42", EventType: "invoice.paid", Data: []byte(`1`), IdempotencyKey: fmt.Sprint(n),
 			})

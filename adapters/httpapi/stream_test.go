@@ -166,15 +166,23 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 			return httpapi.Access{Company: "42"}, nil
 		}})
 		out, ended := &keeper{header: http.Header{}}, make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			defer close(ended)
-			h.ServeHTTP(out, httptest.NewRequestWithContext(t.Context(), http.MethodGet, c42+"/events/stream", nil))
+			h.ServeHTTP(out, httptest.NewRequestWithContext(ctx, http.MethodGet, c42+"/events/stream", nil))
 		}()
 		time.Sleep(16 * time.Second) // the bubble's time
 		m.happen("CallSucceeded", "42")
 		synctest.Wait()
 		revoked.Store(true)
-		<-ended // at the next heartbeat
+		time.Sleep(16 * time.Second)
+		select {
+		case <-ended: // at the heartbeat
+		default:
+			t.Error("the stream goes on without a key")
+		}
+		cancel()
+		<-ended
 		if !strings.Contains(out.String(), "CallSucceeded") {
 			t.Errorf("while its key was good the stream had %q", out)
 		}
