@@ -74,6 +74,12 @@ func scripts(t *testing.T, within time.Duration, prepare func(env *testscript.En
 		},
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(within),
+		Condition: func(name string) (bool, error) {
+			if name != "sqs" {
+				return false, fmt.Errorf("there is no condition %q; there is sqs, for a run over it", name)
+			}
+			return strings.Contains(t.Name(), "SQS"), nil
+		},
 	})
 }
 
