@@ -106,7 +106,6 @@ func killedIn(t *testing.T, work, dir, file string, steps int) (accepted []strin
 			accepted = append(accepted, id)
 			continue
 		}
-		err := error(nil)
 		if seen++; seen < steps {
 			_, err = in.Write([]byte{'\n'})
 		} else {

@@ -14,7 +14,7 @@ type undeliveredCmd struct {
 	clientFlags
 	pageFlags
 
-	Company   string                  `env:"POSTHORN_COMPANY" help:"Only this company; without one, all, which needs a key of scope admin or read." placeholder:"ID"`
+	Company   string                  `env:"POSTHORN_COMPANY" help:"Only this company; without one, all: for keys of scope admin or read." placeholder:"ID"`
 	Webhook   string                  `help:"Only calls of this webhook." placeholder:"ID"`
 	EventType string                  `help:"Only this event type, or those of a prefix such as invoice.*." placeholder:"TYPE"`
 	Kind      *engine.UndeliveredKind `enum:"failed,skipped,cancelled,waiting,unmatched" help:"Only what was not delivered in this way: failed, skipped, cancelled, waiting or unmatched." placeholder:"KIND"` //nolint:lll // a tag

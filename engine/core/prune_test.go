@@ -129,7 +129,8 @@ register {"company":"42","url":"https://a.example/","eventTypes":["*"],"schedule
 publish {"company":"42","eventType":"x","data":"1"}
 judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"class":"status","status":500}
 `)
-		return w, w.prunable([]named{{"42", "call_1"}}, StepCalls)
+		step := w.prunable([]named{{"42", "call_1"}}, StepCalls)
+		return w, step
 	}
 	for name, change := range map[string]func(w *world, step *PruneStep) func(string) bool{
 		"touched since": func(*world, *PruneStep) func(string) bool { return func(m string) bool { return m == "msg_1" } },
