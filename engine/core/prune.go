@@ -101,7 +101,8 @@ func (s *State) ended(stream PruneStream, before time.Time) (bool, error) {
 	return !slices.ContainsFunc(erased.Seqs, func(seq uint64) bool { return !known(seq) }), nil
 }
 
-// requestedAgain are the messages of which the batch has made further calls: retries, replays, the rest of a plan.
+// requestedAgain are the messages of which the batch has made further calls: retries, replays, the rest of a plan. The engine decides a step in a
+// batch of its own, where there are none; Prune does not rely on that.
 func (s *State) requestedAgain() map[string]bool {
 	out := map[string]bool{}
 	for k, c := range s.cells {
