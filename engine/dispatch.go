@@ -131,7 +131,7 @@ func NewDispatcher(o DispatcherOptions) (*Dispatcher, error) {
 			rejected(topic, err)
 		}
 	}
-	d.dispatcher = newDispatcher(w, o, "")
+	d.dispatcher = newDispatcher(w, o, origin{})
 	o.Bus.Handle(w.tasks(), d.handle)
 	return d, nil
 }

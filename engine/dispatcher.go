@@ -56,14 +56,15 @@ type entered struct {
 
 func (e entered) key() attemptKey { return attemptKey{e.from.engine, e.task.Call, e.task.Attempt} }
 
-// newDispatcher takes options that have their defaults. It starts no goroutine.
-func newDispatcher(w *wire, o DispatcherOptions, own string) *dispatcher {
+// newDispatcher takes options that have their defaults, and the start of the engine beside it, if there is one: what an earlier start tasked,
+// and the bus still brings, that engine tasks anew. It starts no goroutine.
+func newDispatcher(w *wire, o DispatcherOptions, own origin) *dispatcher {
 	calls, abort := context.WithCancel(context.Background())
 	carry, stopCarry := context.WithCancel(context.Background())
 	return &dispatcher{
-		wire: w, o: o, own: own,
+		wire: w, o: o, own: own.engine,
 		slots: make(chan struct{}, o.Concurrency), next: make(chan entered), calls: calls, abort: abort, carry: carry, stopCarry: stopCarry,
-		running: map[attemptKey]struct{}{}, epochs: map[string]uint64{}, outboxes: map[string]*outbox{}, sent: map[string]struct{}{},
+		running: map[attemptKey]struct{}{}, epochs: map[string]uint64{own.engine: own.epoch}, outboxes: map[string]*outbox{}, sent: map[string]struct{}{},
 	}
 }
 

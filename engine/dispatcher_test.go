@@ -45,7 +45,7 @@ func (c *tracingCaller) Call(context.Context, ports.Request) ports.Reply {
 	return ports.Reply{Class: ports.ClassOK, Status: 204}
 }
 
-func tracingDispatcher(t *testing.T, caller ports.Caller) (*dispatcher, *keptBus) {
+func tracingDispatcher(t *testing.T, caller ports.Caller, own origin) (*dispatcher, *keptBus) {
 	t.Helper()
 	bus := &keptBus{kept: map[string][]ports.Envelope{}}
 	s, err := newSealer(NewKey([KeyBytes]byte{1}))
@@ -60,7 +60,7 @@ func tracingDispatcher(t *testing.T, caller ports.Caller) (*dispatcher, *keptBus
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newDispatcher(w, o, ""), bus
+	return newDispatcher(w, o, own), bus
 }
 
 // ask hands tasks to the dispatcher as the bus does.
@@ -87,7 +87,7 @@ func TestAttemptsShareGoroutines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		caller := &tracingCaller{}
-		d, bus := tracingDispatcher(t, caller)
+		d, bus := tracingDispatcher(t, caller, origin{})
 		ask(t, d, bus, 1, 2, 3)
 		time.Sleep(500 * time.Millisecond)
 		synctest.Wait()
@@ -111,4 +111,21 @@ func TestAttemptsShareGoroutines(t *testing.T) {
 			t.Errorf("%d envelopes of outcomes were published before the drain ended, want at least 17", n)
 		}
 	})
+}
+
+// What the transport still holds of the engine's life before, the engine beside the dispatcher tasks anew: to make that attempt too would
+// repeat it at every restart.
+func TestTasksOfTheLifeBeforeAreDropped(t *testing.T) {
+	t.Parallel()
+	for epoch, want := range map[uint64]int{1: 1, 2: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			caller := &tracingCaller{}
+			d, bus := tracingDispatcher(t, caller, origin{"eng_1", epoch})
+			ask(t, d, bus, 1) // of epoch 1
+			d.drain(t.Context())
+			if made := len(caller.goroutines); made != want {
+				t.Errorf("beside epoch %d, %d attempts that epoch 1 tasked were made, want %d", epoch, made, want)
+			}
+		})
+	}
 }

@@ -71,7 +71,7 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	if !o.NoDispatch {
-		e.dispatcher = newDispatcher(e.wire, o.dispatcher(e.rejected), started.Engine)
+		e.dispatcher = newDispatcher(e.wire, o.dispatcher(e.rejected), e.from)
 	}
 	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, from: e.from, log: o.Logger, wall: o.Wall, noBreaker: o.NoBreaker}
 	e.takesInbox = o.Inbox
