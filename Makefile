@@ -77,10 +77,10 @@ brokers: ## Install real Kafka and SQS (needs a JDK and Maven) and nats-server i
 	internal/broker/install.sh sqs $(BROKERS)
 	internal/broker/install.sh nats $(BROKERS)
 
-# A test of a broker has the machine for itself: most of them kill it under load. Scripts wait for the most part.
+# A test of a broker has the machine for itself: most of them kill it under load.
 test/transports: brokers ## Run over real brokers what `make test` runs over stand-ins (about 10 minutes; also needs redis-server).
 	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -p 1 -timeout 15m ./internal/broker ./adapters/kafka ./adapters/sqs ./adapters/nats
-	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -parallel 4 -timeout 15m -run '^TestScriptsOverTransports$$/^real' ./cmd/posthorn
+	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 15m -run '^TestScriptsOverTransports$$/^real' ./cmd/posthorn
 	POSTHORN_BROKERS=$(BROKERS) go test -count 1 -timeout 5m -run '^TestOutside$$/^redis$$' .
 
 test/fleet: build brokers ## Kill an engine, its dispatchers and their broker, over Kafka, NATS and SQS, and make the account (about 8 minutes).
