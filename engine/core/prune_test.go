@@ -188,3 +188,27 @@ func TestWithout(t *testing.T) {
 		}
 	}
 }
+
+// What an attempt noted of its webhook's health outlives the attempt: the rows of a log without it are the same.
+func TestPruneKeepsHealth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.given(`
+register {"company":"42","url":"https://a.example/","eventTypes":["*"],"schedule":[]}
+publish {"company":"42","eventType":"x","data":"1"}
+judge {"company":"42","call":"call_1","attempt":1,"lease":1,"epoch":1,"class":"status","status":500}
+prune {"company":"42","calls":["call_1"]}
+`)
+	w.flush()
+	webhook := w.registered("42")[0]
+	row, err := load[webhookRow](w.state, WebhookKey("42", webhook.ID))
+	if err != nil || row.Failing == nil {
+		t.Fatalf("the webhook is not seen failing: %+v, %v", row, err)
+	}
+	if slices.ContainsFunc(w.recorded(), func(r Recorded) bool { _, ok := r.Event.(CallAttempted); return ok }) {
+		t.Fatal("the attempt was not pruned")
+	}
+	if again := w.rebuild(1); !sameRows(w.rows, again) {
+		t.Errorf("rebuilt from what is left the rows differ:\n%s", diffLines(dump(w.rows), dump(again)))
+	}
+}
