@@ -38,7 +38,7 @@ func TestLoadScripts(t *testing.T) {
 			return script.Setup(env)
 		},
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(8 * time.Minute), // from here, and its turn comes late
+		Deadline:            time.Now().Add(scriptsEnd),
 	})
 }
 

@@ -33,7 +33,7 @@ func TestScriptsOverTransports(t *testing.T) { //nolint:paralleltest // one brok
 	} {
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
 			url := withParameters(m.start(t), m.parameters)
-			scripts(t, 8*time.Minute, func(env *testscript.Env, nth int64) {
+			scripts(t, func(env *testscript.Env, nth int64) {
 				// After a kill SQS gives what a dead poll has taken to nobody for 30 s, and its tasks come again when their leases end.
 				env.Setenv(script.Within, "90s")
 				env.Setenv("POSTHORN_TRANSPORT", withParameters(url, fmt.Sprintf("prefix=s%d", nth))) // topics of its own
