@@ -23,8 +23,7 @@ func TestLeaks(t *testing.T) { //nolint:paralleltest // it would see the gorouti
 	portstest.BusLeaks(t, openBus)
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
+func TestConformance(t *testing.T) { //nolint:paralleltest // beside Watermill's suite the server may answer nobody for 5 s, and a publish fails
 	portstest.Bus(t, openBus)
 }
 

@@ -21,7 +21,7 @@ type NATS struct {
 }
 
 // StartNATS runs a cluster of n nodes, 1 or 3, whose program is in the directory installed, with its data below the directory data,
-// which is empty. It returns when all nodes serve JetStream. further are arguments for each node.
+// which is empty. It returns when all nodes serve JetStream, and keep streams together. further are arguments for each node.
 func StartNATS(ctx context.Context, installed, data string, n int, further ...string) (*NATS, error) {
 	c := &NATS{Addrs: make([]string, n), Nodes: make([]*Process, n)}
 	routes := make([]string, n)
@@ -53,7 +53,11 @@ func StartNATS(ctx context.Context, installed, data string, n int, further ...st
 		})
 	}
 	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if err == nil && n > 1 {
+		err = until(ctx, nil, c.keepTogether)
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -70,6 +74,28 @@ func (c *NATS) Close() {
 			node.Kill()
 		}
 	}
+}
+
+// keepTogether makes a stream with a copy on each node, and removes it. The leader refuses to until it has heard of all nodes, which may
+// be after each of them serves.
+func (c *NATS) keepTogether(ctx context.Context) error {
+	conn, err := nats.Connect(c.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	const name = "probe"
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Replicas: len(c.Nodes)}); err != nil {
+		return fmt.Errorf("the cluster keeps no stream on %d nodes yet: %w", len(c.Nodes), err)
+	}
+	if err := js.DeleteStream(ctx, name); err != nil {
+		return fmt.Errorf("remove stream %s: %w", name, err)
+	}
+	return nil
 }
 
 // servesJetStream asks the node at addr for its account's figures, which a cluster knows once it has chosen a leader.

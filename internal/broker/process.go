@@ -94,8 +94,14 @@ func (p *Process) Close() {
 }
 
 // Pause stops the server without ending it, as a machine that hangs would be: its connections stay open and nothing answers. Resume
-// lets it go on. Both do nothing if the server is down.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+// lets it go on. Both do nothing if the server is down. On Linux it answers nothing more when Pause returns; elsewhere the signal may be on
+// its way.
+func (p *Process) Pause() {
+	p.signal(syscall.SIGSTOP)
+	if pid := p.PID(); pid != 0 {
+		awaitStop(pid)
+	}
+}
 
 // Resume lets a paused server go on.
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
@@ -141,17 +147,32 @@ func (p *Process) start() error {
 
 // ready waits until the server serves.
 func (p *Process) ready(ctx context.Context) error {
+	ended := p.running.ended
+	err := until(ctx, ended, p.spec.Ready)
+	select {
+	case <-ended:
+		if err != nil {
+			return fmt.Errorf("it ended before it served: %w", errors.Join(p.running.err, err))
+		}
+	default:
+	}
+	return err
+}
+
+// until asks again and again, until it is answered with nil, stop is closed, or patience or ctx ends.
+func until(ctx context.Context, stop <-chan struct{}, ask func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for tick := time.NewTicker(poll); ; {
-		err := p.spec.Ready(ctx)
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		err := ask(ctx)
 		if err == nil {
-			tick.Stop()
 			return nil
 		}
 		select {
-		case <-p.running.ended:
-			return fmt.Errorf("it ended before it served: %w", errors.Join(p.running.err, err))
+		case <-stop:
+			return err
 		case <-ctx.Done():
 			return fmt.Errorf("it does not serve: %w", errors.Join(ctx.Err(), err))
 		case <-tick.C:
