@@ -97,7 +97,7 @@ func soaking(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []str
 	flags.StringVar(&m.Engine.Dir, "dir", "bin", "where data directories are made, on a real disk")
 	flags.DurationVar(&m.For, "for", 30*time.Minute, "how long the load lasts")
 	flags.Float64Var(&m.Rate, "rate", 200, "requests a second")
-	flags.IntVar(&m.Kills, "kills", 5, "kills with a restart meanwhile")
+	flags.IntVar(&m.Kills, "kills", 5, "kills with a restart, over the first third of it")
 	flags.DurationVar(&m.Drain, "limit", 5*time.Minute, "the most time for what is left after the load")
 	if err := flags.Parse(args); err != nil {
 		return err

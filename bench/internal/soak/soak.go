@@ -23,15 +23,21 @@ type Soak struct {
 	Engine contest.Posthorn
 	For    time.Duration // how long the load lasts
 	Rate   float64       // requests a second
-	Kills  int           // that fall meanwhile, evenly
+	Kills  int           // that fall evenly over the first third of it: what is compared later is to be of one process
 	Drain  time.Duration // the most time for what is left when the load has ended
 }
 
 const (
 	conns     = 32
-	linesWant = 30 // printed over the whole time
+	lines     = 32 // printed over the whole time, as many in each quarter
 	swingMost = 30 * time.Second
 )
+
+// swing is how long a mood lasts: every quarter of the time holds the three of them equally often.
+func (s Soak) swing() time.Duration {
+	rounds := max(1, (s.For/4+3*swingMost-1)/(3*swingMost))
+	return s.For / 4 / (3 * rounds)
+}
 
 // schedule makes up for a receiver that has failed and hung: what waits in all is longer than it does that.
 func schedule() []string { return []string{"1s", "2s", "4s", "8s", "15s", "30s", "1m", "2m", "4m"} }
@@ -122,7 +128,7 @@ func (r *run) all(ctx context.Context) (failed int, err error) {
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer over(nil)
-	others.Go(func() { r.moody.swing(during, min(r.For/12, swingMost)) })
+	others.Go(func() { r.moody.swing(during, r.swing()) })
 	for _, work := range []func(context.Context) error{r.killAll, r.lookOn} {
 		others.Go(func() {
 			if err := work(during); err != nil {
@@ -147,10 +153,10 @@ func unlessOver(ctx context.Context, err error) error {
 	return nil
 }
 
-// killAll kills the engine evenly over the time, and starts it again at once.
+// killAll kills the engine evenly over the first third of the time, and starts it again at once.
 func (r *run) killAll(ctx context.Context) error {
 	for k := range r.Kills {
-		due := r.For * time.Duration(k+1) / time.Duration(r.Kills+1)
+		due := r.For / 3 * time.Duration(k+1) / time.Duration(r.Kills)
 		if !sleep(ctx, due-time.Since(r.base)) {
 			return nil
 		}
@@ -178,8 +184,8 @@ func (r *run) restart(ctx context.Context) error {
 
 // lookOn looks at the engine every second, and prints the average of some looks as a line.
 func (r *run) lookOn(ctx context.Context) error {
-	every := min(time.Second, r.For/linesWant)
-	line := max(1, int(r.For/linesWant/every))
+	every := min(time.Second, r.For/lines)
+	line := max(1, int(r.For/lines/every))
 	var looks []sample
 	for sleep(ctx, every) {
 		s, err := r.look(ctx)
