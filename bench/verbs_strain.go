@@ -30,6 +30,7 @@ func fairness(ctx context.Context, out io.Writer, flags *flag.FlagSet, args []st
 			"give more than 0 of each, and a call for each webhook", m.Samples, m.Rate, m.Conns, m.Flood, m.Flooded)
 	}
 	m.Engine = *p
+	m.Engine.Behind = true
 	return m.Run(ctx, out)
 }
 

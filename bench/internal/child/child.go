@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -31,10 +32,20 @@ type Usage struct {
 	Peak int64         // bytes of resident memory at the most; 0 where the system does not say
 }
 
+// Behind makes of cmd, which has nothing but a path and arguments, one that runs with a lower priority than this process: where both want a
+// processor, an instrument that waits for it would measure that.
+func Behind(cmd *exec.Cmd) *exec.Cmd {
+	return exec.Command("nice", append([]string{"-n", "10"}, cmd.Args...)...) //nolint:gosec,noctx // as cmd
+}
+
 // Start runs cmd, a command made for the child alone, and reads its standard output until address finds in a line where it
-// listens. It kills the child when that does not come before ctx ends; afterwards ctx has no effect on it.
+// listens. What it says on its standard error goes to ours, unless cmd names another place. It kills the child when that does not come
+// before ctx ends; afterwards ctx has no effect on it.
 func Start(ctx context.Context, cmd *exec.Cmd, address func(line string) (url string, ok bool)) (*Child, error) {
 	cmd.SysProcAttr = bound() // a benchmark that is killed leaves nothing behind
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)

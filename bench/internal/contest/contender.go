@@ -70,20 +70,22 @@ func (TwoHop) Name() string { return "two-hop" }
 
 // Start implements Contender.
 func (TwoHop) Start(ctx context.Context, to string, conns int) (Target, error) {
-	c, err := startSelf(ctx, forward.ListeningAt, "forward", "--to", to, "--conns", strconv.Itoa(conns))
+	self, err := ourselves("forward", "--to", to, "--conns", strconv.Itoa(conns))
+	if err != nil {
+		return Target{}, err
+	}
+	c, err := child.Start(ctx, self, forward.ListeningAt)
 	if err != nil {
 		return Target{}, err
 	}
 	return Target{URL: c.URL, Body: numbered.Delivered(), Stop: c.Stop}, nil
 }
 
-// startSelf runs this program again with other arguments.
-func startSelf(ctx context.Context, listeningAt func(string) (string, bool), args ...string) (*child.Child, error) {
+// ourselves runs this program again with other arguments.
+func ourselves(args ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.Command(self, args...) //nolint:gosec,noctx // ourselves; Stop ends it
-	cmd.Stderr = os.Stderr
-	return child.Start(ctx, cmd, listeningAt)
+	return exec.Command(self, args...), nil //nolint:gosec,noctx // Stop of its child ends it
 }

@@ -23,6 +23,8 @@ type Posthorn struct {
 	NoBreaker bool
 	// Retention is how long it keeps calls; 0 for ever.
 	Retention time.Duration
+	// Behind runs it with a lower priority than the generator, which else waits for a processor as long as the calls that it measures.
+	Behind bool
 }
 
 // A Transport is what carries tasks and outcomes: within the process, or a broker beside it, which is not the engine's.

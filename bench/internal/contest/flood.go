@@ -31,7 +31,11 @@ func (f *flood) messages() int { return max(1, f.calls/f.webhooks) }
 // open starts the receiver and registers the company's webhooks.
 func (f *flood) open(ctx context.Context, s *Server) (err error) {
 	f.server, f.client = s, load.NewClient(1)
-	if f.receiver, err = startSelf(ctx, count.ListeningAt, "count"); err != nil {
+	counter, err := ourselves("count")
+	if err != nil {
+		return err
+	}
+	if f.receiver, err = child.Start(ctx, child.Behind(counter), count.ListeningAt); err != nil {
 		return err
 	}
 	_, err = numbered.Closed(ctx, time.Now(), numbered.Numbers{Count: f.webhooks}, clients, func(ctx context.Context, n int) error {

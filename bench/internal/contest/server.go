@@ -81,6 +81,9 @@ func (p Posthorn) serve(ctx context.Context, dir string, release func() error) (
 	if p.Transport.URL != "" {
 		cmd.Args = append(cmd.Args, "--transport", p.Transport.fresh())
 	}
+	if p.Behind {
+		cmd = child.Behind(cmd)
+	}
 	cmd.Stderr = log
 	if s.child, err = child.Start(ctx, cmd, listeningAt); err != nil {
 		closed := s.close()
