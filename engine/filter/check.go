@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/overloads"
@@ -34,7 +35,7 @@ func compile(text string) (cel.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the environment of filters: %w", err)
 	}
-	checked, issues := env.Compile(text)
+	checked, issues := env.CompileSource(unquoted{common.NewTextSource(text)})
 	if found := issues.Errors(); len(found) > 0 {
 		return nil, refusal(text, found[0].Location.Line(), found[0].Location.Column(), found[0].Message)
 	}
@@ -47,6 +48,13 @@ func compile(text string) (cel.Program, error) {
 	}
 	return program, nil
 }
+
+// An unquoted source is one that the compiler's own errors do not quote, which we do not show: it quotes the line for each of up to a hundred
+// errors, and draws an arrow below it by a text a character, each a copy of the one before.
+type unquoted struct{ cel.Source }
+
+// Snippet implements [cel.Source].
+func (unquoted) Snippet(int) (string, bool) { return "", false }
 
 // refusal is the error of a filter that does not compile. Column counts from 0, as the compiler's do; both are -1 for what
 // is wrong with the whole.
