@@ -79,28 +79,33 @@ func (c *NATS) Close() {
 // keepTogether makes a stream with a copy on each node, and removes it. The leader refuses to until it has heard of all nodes, which may
 // be after each of them serves.
 func (c *NATS) keepTogether(ctx context.Context) error {
-	conn, err := nats.Connect(c.URL())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return err
-	}
-	const name = "probe"
-	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Replicas: len(c.Nodes)}); err != nil {
-		return fmt.Errorf("the cluster keeps no stream on %d nodes yet: %w", len(c.Nodes), err)
-	}
-	if err := js.DeleteStream(ctx, name); err != nil {
-		return fmt.Errorf("remove stream %s: %w", name, err)
-	}
-	return nil
+	return overJetStream(c.URL(), func(js jetstream.JetStream) error {
+		const name = "probe"
+		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Replicas: len(c.Nodes)}); err != nil {
+			return fmt.Errorf("the cluster keeps no stream on %d nodes yet: %w", len(c.Nodes), err)
+		}
+		if err := js.DeleteStream(ctx, name); err != nil {
+			return fmt.Errorf("remove stream %s: %w", name, err)
+		}
+		return nil
+	})
 }
 
 // servesJetStream asks the node at addr for its account's figures, which a cluster knows once it has chosen a leader.
 func servesJetStream(ctx context.Context, addr string) error {
-	conn, err := nats.Connect("nats://"+addr, nats.NoReconnect())
+	return overJetStream("nats://"+addr, func(js jetstream.JetStream) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second) // without a leader nobody answers
+		defer cancel()
+		if _, err := js.AccountInfo(ctx); err != nil {
+			return fmt.Errorf("it serves no JetStream yet: %w", err)
+		}
+		return nil
+	})
+}
+
+// overJetStream calls ask with a connection of its own to one of the servers, which it does not look for again.
+func overJetStream(servers string, ask func(jetstream.JetStream) error) error {
+	conn, err := nats.Connect(servers, nats.NoReconnect())
 	if err != nil {
 		return err
 	}
@@ -109,10 +114,5 @@ func servesJetStream(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // without a leader nobody answers
-	defer cancel()
-	if _, err := js.AccountInfo(ctx); err != nil {
-		return fmt.Errorf("it serves no JetStream yet: %w", err)
-	}
-	return nil
+	return ask(js)
 }
