@@ -31,8 +31,7 @@ type pruneWalk struct {
 	streams []core.PruneStream
 	settled []uint64
 	calls   int
-	seen    map[string]bool         // messages that were looked at
-	tells   map[string]string       // messages of the calls whose requests were met, by call
+	seen    map[string]bool         // messages that were looked at, and calls whose message was
 	entries map[uint64]*prunedEntry // by each of their events
 	rewrite map[uint64]ports.Entry  // those of the step, by their first event
 	jobs    []core.Job              // that are under way
@@ -48,7 +47,7 @@ type prunedEntry struct {
 func newPruneWalk(r ports.Reader, codec *core.Codec, before time.Time, after uint64) *pruneWalk {
 	return &pruneWalk{
 		r: r, codec: codec, before: before, below: ^uint64(0), after: after,
-		seen: map[string]bool{}, tells: map[string]string{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]ports.Entry{},
+		seen: map[string]bool{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]ports.Entry{},
 	}
 }
 
@@ -169,7 +168,7 @@ func (w *pruneWalk) stands(seq uint64) (bool, error) {
 func (w *pruneWalk) event(rec core.Recorded) (fits bool, err error) {
 	switch e := rec.Event.(type) {
 	case core.CallRequested:
-		w.tells[e.Call] = e.Message
+		w.seen[e.Call] = true
 		return w.message(e.Company, e.Message)
 	case core.MessageUnmatched:
 		return w.message(e.Company, e.Message)
@@ -221,11 +220,12 @@ func (w *pruneWalk) goes(e *prunedEntry) {
 	}
 }
 
-// call looks at the message of a call, which mostly was met with the call's request: only for others the row is read.
+// call looks at the message of a call, which mostly was done when its request was met: the row is read once, and only for others.
 func (w *pruneWalk) call(company, id string) (fits bool, err error) {
-	if message, met := w.tells[id]; met {
-		return w.message(company, message)
+	if w.seen[id] {
+		return true, nil
 	}
+	w.seen[id] = true
 	c, found, err := readCall(w.r, company, id)
 	if err != nil || !found {
 		return true, err
