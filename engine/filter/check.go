@@ -49,8 +49,8 @@ func compile(text string) (cel.Program, error) {
 	return program, nil
 }
 
-// An unquoted source is one that the compiler's own errors do not quote, which we do not show: it quotes the line for each of up to a hundred
-// errors, and draws an arrow below it by a text a character, each a copy of the one before.
+// An unquoted source is one that the compiler does not quote in its own report, which nobody reads here: it would repeat the line for each
+// error, with an arrow below that is drawn by copying it anew for each column, megabytes for a text of a kilobyte.
 type unquoted struct{ cel.Source }
 
 // Snippet implements [cel.Source].
