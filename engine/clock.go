@@ -32,10 +32,10 @@ func newClock(wall func() time.Time) *clock {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	read := time.Now()
+	wall, read := c.wall().UTC().Round(0), time.Now() // in this order: what passes between the two must not be told twice
 	gone := read.Sub(c.read)
 	c.told, c.read = c.told.Add(gone-gone/slew), read
-	if wall := c.wall().UTC().Round(0); wall.After(c.told) {
+	if wall.After(c.told) {
 		c.told = wall
 	}
 	return c.told

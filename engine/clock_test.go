@@ -44,3 +44,28 @@ func TestClock(t *testing.T) {
 		passes(time.Second, 900*time.Millisecond)
 	})
 }
+
+// TestClockThatIsHeldUp: a goroutine may stand still at any point while it reads the time; the engine's is never ahead of the wall clock for it.
+func TestClockThatIsHeldUp(t *testing.T) {
+	t.Parallel()
+	for name, wall := range map[string]func(wait func()) time.Time{
+		"before it has read": func(wait func()) time.Time { wait(); return time.Now() },
+		"when it has read":   func(wait func()) time.Time { now := time.Now(); wait(); return now },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				held := 5 * time.Millisecond
+				c := newClock(func() time.Time { return wall(func() { time.Sleep(held) }) })
+				c.now()
+				held = 0
+				for range 3 {
+					if got := c.now(); got.After(time.Now()) {
+						t.Errorf("the engine's time is %s ahead", time.Until(got))
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		})
+	}
+}
