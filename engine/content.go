@@ -80,7 +80,8 @@ func openItem(r ports.Reader, s sealer, item core.SealedItem, purpose string) ([
 	if err != nil {
 		return nil, err
 	}
-	return s.open(purpose, sealed)
+	data, _, err := s.openStored(purpose, sealed)
+	return data, err
 }
 
 func headersPurpose(webhook string) string { return "headers/" + webhook }

@@ -47,13 +47,12 @@ func (m *masterRing) readMark(r ports.Reader) (own []byte, inUse []lock, err err
 	if err != nil || mark == nil {
 		return nil, nil, err
 	}
-	ring := *m.sealer.ring.Load()
-	part := KeyBytes + ring[0].aead.Overhead()
+	part := KeyBytes + m.sealer.newest().aead.Overhead()
 	if len(mark)%part != 0 {
 		part = len(mark) // of a version that knew one key
 	}
 	for sealed := range slices.Chunk(mark, part) {
-		opened, by, err := m.sealer.openBy(keyCheck, sealed)
+		opened, by, err := m.sealer.openStored(keyCheck, sealed)
 		switch {
 		case err != nil && len(mark) > part:
 			return nil, nil, fmt.Errorf("a rotation of the secret key is not done, and a part of the store %w; "+
@@ -61,7 +60,7 @@ func (m *masterRing) readMark(r ports.Reader) (own []byte, inUse []lock, err err
 		case err != nil:
 			return nil, nil, fmt.Errorf("the store %w; give the key that it was made with", err)
 		}
-		inUse = append(inUse, ring[by])
+		inUse = append(inUse, by)
 		if len(opened) == KeyBytes {
 			own = opened
 		}
@@ -80,7 +79,7 @@ func markOf(own []byte, inUse []lock) ports.Pair {
 
 // withNewest adds the newest key to those in use.
 func (m *masterRing) withNewest(inUse []lock) []lock {
-	newest := (*m.sealer.ring.Load())[0]
+	newest := m.sealer.newest()
 	if slices.ContainsFunc(inUse, func(l lock) bool { return l.key == newest.key }) {
 		return inUse
 	}

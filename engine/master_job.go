@@ -125,12 +125,13 @@ func (r resealer) reseal(item core.SealedItem, purpose string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, by, err := r.sealer.openBy(purpose, sealed)
+	data, by, err := r.sealer.openStored(purpose, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("what is sealed for %s %w", purpose, err)
 	}
-	if by == 0 {
-		return nil, nil // it is under the newest
+	newest := r.sealer.newest()
+	if by.key == newest.key {
+		return nil, nil
 	}
-	return r.sealer.seal(purpose, data), nil
+	return newest.seal(purpose, data), nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -63,7 +64,11 @@ func ParseKeys(text string) ([]Key, error) {
 var errSealed = errors.New("does not open under this secret key")
 
 // A sealer closes and opens bytes under a ring of keys: the first closes, all open. It is safe for concurrent use; its copies share the ring.
-type sealer struct{ ring *atomic.Pointer[[]lock] }
+type sealer struct{ ring *atomic.Pointer[ring] }
+
+// A ring is the keys in force, and those that were before: a snapshot of the store that is older than the end of a rotation holds what they
+// have sealed. Nothing else is opened by them.
+type ring struct{ locks, past []lock }
 
 // A lock is one key at work.
 type lock struct {
@@ -72,14 +77,15 @@ type lock struct {
 }
 
 func newSealer(newest Key, older ...Key) (sealer, error) {
-	s := sealer{new(atomic.Pointer[[]lock])}
+	s := sealer{new(atomic.Pointer[ring])}
+	s.ring.Store(&ring{})
 	return s, s.swap(append([]Key{newest}, older...))
 }
 
-// swap puts another ring in force, the newest key first. What is being sealed meanwhile is sealed under one of both.
+// swap puts other keys in force, the newest first. What is being sealed meanwhile is sealed under one of both.
 func (s sealer) swap(keys []Key) error {
-	ring := make([]lock, len(keys))
-	for i, k := range keys {
+	var next ring
+	for _, k := range keys {
 		if k == (Key{}) {
 			return errors.New("no secret key was given; secrets, and what travels, are sealed under it; set Options.Key")
 		}
@@ -91,43 +97,55 @@ func (s sealer) swap(keys []Key) error {
 		if err != nil {
 			return err
 		}
-		ring[i] = lock{k, aead}
+		next.locks = append(next.locks, lock{k, aead})
 	}
-	s.ring.Store(&ring)
+	before := s.ring.Load()
+	for _, l := range slices.Concat(before.locks, before.past) {
+		if !slices.Contains(keys, l.key) {
+			next.past = append(next.past, l)
+		}
+	}
+	s.ring.Store(&next)
 	return nil
 }
 
-// keys are those of the ring, the newest first.
+// keys are those in force, the newest first.
 func (s sealer) keys() []Key {
-	ring := *s.ring.Load()
-	keys := make([]Key, len(ring))
-	for i, l := range ring {
-		keys[i] = l.key
+	var keys []Key
+	for _, l := range s.ring.Load().locks {
+		keys = append(keys, l.key)
 	}
 	return keys
 }
 
+// newest seals.
+func (s sealer) newest() lock { return s.ring.Load().locks[0] }
+
 // seal binds data to a purpose: what was sealed for one does not open for another.
-func (s sealer) seal(purpose string, data []byte) []byte {
-	return (*s.ring.Load())[0].seal(purpose, data)
-}
+func (s sealer) seal(purpose string, data []byte) []byte { return s.newest().seal(purpose, data) }
 
 func (l lock) seal(purpose string, data []byte) []byte {
 	out := make([]byte, 0, len(data)+l.aead.Overhead())
 	return l.aead.Seal(out, nil, data, []byte(purpose)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
+// open opens what came from outside, under the keys in force.
 func (s sealer) open(purpose string, sealed []byte) ([]byte, error) {
-	data, _, err := s.openBy(purpose, sealed)
+	data, _, err := openBy(s.ring.Load().locks, purpose, sealed)
 	return data, err
 }
 
-// openBy tells which key of the ring has opened it: 0 is the newest.
-func (s sealer) openBy(purpose string, sealed []byte) (data []byte, by int, err error) {
-	for i, l := range *s.ring.Load() {
+// openStored opens what a snapshot of the store holds, and tells which key has opened it.
+func (s sealer) openStored(purpose string, sealed []byte) (data []byte, by lock, err error) {
+	r := s.ring.Load()
+	return openBy(slices.Concat(r.locks, r.past), purpose, sealed)
+}
+
+func openBy(locks []lock, purpose string, sealed []byte) (data []byte, by lock, err error) {
+	for _, l := range locks {
 		if data, err := l.aead.Open(nil, nil, sealed, []byte(purpose)); err == nil {
-			return data, i, nil
+			return data, l, nil
 		}
 	}
-	return nil, 0, errSealed
+	return nil, lock{}, errSealed
 }
