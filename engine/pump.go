@@ -58,11 +58,13 @@ func (p *pump) run(ctx context.Context) {
 			p.send(ctx, flights)
 			continue
 		}
-		p.rest(ctx, p.lanes.pause())
+		if most := p.lanes.pause(); most > 0 {
+			p.rest(ctx, most)
+		}
 	}
 }
 
-// rest waits until the lanes have news.
+// rest waits until the lanes have news, for a time at the most.
 func (p *pump) rest(ctx context.Context, most time.Duration) {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
