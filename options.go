@@ -102,7 +102,7 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 	}
 	if out.Bus == nil {
 		channel := gochannel.New()
-		out.Bus = watermillbus.New(channel, channel, watermillbus.Options{Logger: out.Logger})
+		out.Bus = watermillbus.New(channel, channel, watermillbus.Options{Logger: out.Logger, Local: true})
 	}
 	if out.Caller != nil || o.NoDispatch {
 		return out, nil, nil

@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/engine/backup"
 	"posthorn/engine/core"
@@ -202,9 +200,8 @@ func TestHalfRestoredIsRefused(t *testing.T) {
 		_, keys := engine.StoppedKeys(t.Context(), half)
 		_, again := engine.Backup(t.Context(), half, io.Discard, nil)
 		export := engine.Export(t.Context(), half, engine.ExportQuery{}, func(engine.ExportedEvent) error { return nil })
-		channel := gochannel.New()
 		_, opened := engine.Open(t.Context(), engine.Options{
-			Store: &session{Store: half}, Bus: watermillbus.New(channel, channel, watermillbus.Options{}), Caller: portstest.NewScriptedCaller(), Key: engine.NewKey([engine.KeyBytes]byte{1}),
+			Store: &session{Store: half}, Bus: goBus(), Caller: portstest.NewScriptedCaller(), Key: engine.NewKey([engine.KeyBytes]byte{1}),
 		})
 		for what, err := range map[string]error{"keys": keys, "a backup": again, "an export": export, "an engine": opened} {
 			if !errors.Is(err, ports.ErrDamaged) || !strings.Contains(err.Error(), "run `posthorn restore` again") {

@@ -17,6 +17,12 @@ type stoppable interface {
 	StopHandling(topic string)
 }
 
+// local is a bus that may carry within this process alone, as watermillbus.Bus does over Go channels: what an engine publishes there, the
+// dispatcher beside it gets, and nobody else.
+type local interface {
+	Local() bool
+}
+
 // healthy is a bus that knows whether its transport can be reached now, as watermillbus.Bus does.
 type healthy interface {
 	Health(ctx context.Context) error

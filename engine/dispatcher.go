@@ -23,6 +23,8 @@ type dispatcher struct {
 	o    DispatcherOptions
 	own  string // the engine that runs beside it; "" for none
 
+	ahead *backlog // of the pump beside it
+
 	slots     chan struct{} // as many as attempts may be under way
 	next      chan entered  // hands a task to a worker that has nothing to do
 	workers   sync.WaitGroup
@@ -94,6 +96,7 @@ func (d *dispatcher) handle(ctx context.Context, e ports.Envelope) error {
 		for range tasks {
 			d.dropped(DroppedReplayed)
 		}
+		d.ahead.shrink(len(tasks))
 		return nil
 	}
 	for _, t := range tasks {
@@ -125,6 +128,7 @@ func (d *dispatcher) begin(e entered) {
 	if reason := d.enter(e); reason != "" {
 		<-d.slots
 		d.dropped(reason)
+		d.ahead.shrink(1)
 		return
 	}
 	select {
@@ -138,6 +142,7 @@ func (d *dispatcher) begin(e entered) {
 // which was a fifth of the processor time of an attempt.
 func (d *dispatcher) work(e entered) {
 	for more := true; more; e, more = <-d.next {
+		d.ahead.shrink(1)
 		d.attempt(e)
 		d.leave(e)
 		<-d.slots

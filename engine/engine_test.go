@@ -8,9 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/ports"
 	"posthorn/ports/portstest"
@@ -26,10 +24,9 @@ type bench struct {
 
 func open(t *testing.T, change ...func(*engine.Options)) *bench {
 	t.Helper()
-	channel := gochannel.New()
 	b := &bench{t: t, caller: portstest.NewScriptedCaller()}
 	o := engine.Options{
-		Store: memstore.New(), Bus: watermillbus.New(channel, channel, watermillbus.Options{}), Caller: b.caller,
+		Store: memstore.New(), Bus: goBus(), Caller: b.caller,
 		Key: engine.NewKey([engine.KeyBytes]byte{1}),
 	}
 	for _, c := range change {

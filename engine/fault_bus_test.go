@@ -22,9 +22,10 @@ func withFaults(into **portstest.FaultBus, plan func(topic string, nth int) port
 	return func(o *engine.Options) { o.Bus = *into }
 }
 
+// goBus is the bus that posthorn.Open makes.
 func goBus() ports.Bus {
 	channel := gochannel.New()
-	return watermillbus.New(channel, channel, watermillbus.Options{})
+	return watermillbus.New(channel, channel, watermillbus.Options{Local: true})
 }
 
 // TestEveryCallEndsOverAFaultyBus makes every third Publish of a topic go wrong in one way, for a while.

@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/ports"
 )
@@ -121,8 +119,7 @@ func TestFilteredMessagesWithKeys(t *testing.T) {
 func TestInboxIsFilteredToo(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		channel := gochannel.New()
-		bus := watermillbus.New(channel, channel, watermillbus.Options{})
+		bus := goBus()
 		b := open(t, func(o *engine.Options) { o.Inbox, o.Bus = true, bus })
 		defer b.close()
 		ids := b.filtered(`data.amount > 5`, `data.amount < 5`, `data.missing`)

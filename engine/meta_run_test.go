@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/ports"
 	"posthorn/ports/portstest"
@@ -163,12 +161,11 @@ func (r *run) start() {
 	r.mu.Lock()
 	r.store = store
 	r.mu.Unlock()
-	channel := gochannel.New()
 	var seed [32]byte
 	r.starts++
 	copy(seed[:], fmt.Sprintf("%d of %d", r.starts, r.list.seed))
 	r.Engine, err = engine.OpenWithJitter(context.Background(), engine.Options{
-		Store: r.faults, Bus: watermillbus.New(channel, channel, watermillbus.Options{}), Caller: r.caller,
+		Store: r.faults, Bus: goBus(), Caller: r.caller,
 		Key: engine.NewKey([engine.KeyBytes]byte{1}), Random: rand.NewChaCha8(seed),
 		Defaults:  engine.Policy{Schedule: r.list.asked(defaultWaits), Timeout: callTimeout},
 		NoBreaker: true, // it would change when attempts are made, by how many failed before

@@ -27,6 +27,7 @@ type pump struct {
 	from   origin
 	log    *slog.Logger
 	wall   func() time.Time
+	ahead  *backlog
 
 	noBreaker bool // no webhook has one
 	doubts    bool // it was told that the calls wait
@@ -42,6 +43,7 @@ func (p *pump) run(ctx context.Context) {
 		}
 		if now := time.Now(); now.Sub(looked) >= lookAfter {
 			if lost := p.lanes.lookAfter(); lost > 0 {
+				p.ahead.forget()
 				p.suspect(fmt.Errorf("calls wait: %d attempts had no outcome when their lease ended; "+
 					"see that dispatchers run, with this transport, prefix and key, and clocks that agree", lost))
 			}
@@ -49,7 +51,7 @@ func (p *pump) run(ctx context.Context) {
 		}
 		p.trust()
 		p.saveBreakers(ctx)
-		flights, err := p.lanes.take(p.store, maxGather)
+		flights, err := p.lanes.take(p.store, p.ahead.room())
 		if err != nil {
 			p.log.Error("read due calls", "error", err)
 			pause(ctx)
@@ -127,7 +129,11 @@ func (p *pump) send(ctx context.Context, flights []*flight) {
 }
 
 func (p *pump) publish(ctx context.Context, tasks []task, carried []*flight) {
+	p.ahead.grow(len(tasks))
 	err := p.wire.publish(ctx, p.wire.tasks(), p.from, newEnvelopeID(), tasks)
+	if err != nil {
+		p.ahead.shrink(len(tasks))
+	}
 	switch {
 	case errors.Is(err, ports.ErrTooLarge) && len(tasks) == 1:
 		p.log.Warn("a call ends, for the transport takes no envelope as large as it needs", "call", tasks[0].Call, "error", err)

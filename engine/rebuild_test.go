@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/engine/core"
 	"posthorn/ports"
@@ -142,9 +140,8 @@ func TestInterruptedRebuildIsRefusedAndRepeated(t *testing.T) {
 
 func tryOpen(t *testing.T, disk ports.Store) error {
 	t.Helper()
-	channel := gochannel.New()
 	e, err := engine.Open(t.Context(), engine.Options{
-		Store: &session{Store: disk}, Bus: watermillbus.New(channel, channel, watermillbus.Options{}),
+		Store: &session{Store: disk}, Bus: goBus(),
 		Caller: portstest.NewScriptedCaller(), Key: engine.NewKey([engine.KeyBytes]byte{1}),
 	})
 	if err != nil {

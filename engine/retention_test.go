@@ -11,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/engine/core"
 	"posthorn/ports"
@@ -22,11 +20,6 @@ import (
 
 func keep(d time.Duration) func(*engine.Options) {
 	return func(o *engine.Options) { o.Retention = d }
-}
-
-func channelBus() ports.Bus {
-	channel := gochannel.New()
-	return watermillbus.New(channel, channel, watermillbus.Options{})
 }
 
 // kept counts what the store holds: entries of the log, call rows, items of the vault.
@@ -252,7 +245,7 @@ func TestRetentionWaitsForThePublished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		disk := memstore.New()
 		var refuses atomic.Bool
-		faults := portstest.NewFaultBus(channelBus(), func(topic string, _ int) portstest.BusFault {
+		faults := portstest.NewFaultBus(goBus(), func(topic string, _ int) portstest.BusFault {
 			if refuses.Load() && topic == "posthorn.events" {
 				return portstest.BusFailBefore
 			}
@@ -318,7 +311,7 @@ func TestVerifyOfHoles(t *testing.T) {
 func TestRetentionIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, d := range []time.Duration{-time.Hour, time.Millisecond} {
-		_, err := engine.Open(t.Context(), engine.Options{Store: memstore.New(), Bus: channelBus(), Caller: portstest.NewScriptedCaller(), Retention: d})
+		_, err := engine.Open(t.Context(), engine.Options{Store: memstore.New(), Bus: goBus(), Caller: portstest.NewScriptedCaller(), Retention: d})
 		if err == nil || !strings.Contains(err.Error(), "or 0 to keep all") {
 			t.Errorf("a retention of %s: %v", d, err)
 		}

@@ -8,9 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"posthorn/adapters/gochannel"
 	"posthorn/adapters/memstore"
-	"posthorn/adapters/watermillbus"
 	"posthorn/engine"
 	"posthorn/ports"
 	"posthorn/ports/portstest"
@@ -222,8 +220,7 @@ func TestOpenThatFailsLeavesNothing(t *testing.T) {
 		"bus fails":      {change: func(o *engine.Options) { o.Bus = &endedBus{} }, wait: time.Minute},
 		"no key":         {change: func(o *engine.Options) { o.Key = engine.Key{} }, wait: time.Minute},
 		"no key, a real bus": {change: func(o *engine.Options) {
-			channel := gochannel.New()
-			o.Bus, o.Key = watermillbus.New(channel, channel, watermillbus.Options{}), engine.Key{}
+			o.Bus, o.Key = goBus(), engine.Key{}
 		}, wait: time.Minute},
 		"wrong key":   {disk: used, change: func(o *engine.Options) { o.Key = engine.NewKey([engine.KeyBytes]byte{2}) }, wait: time.Minute},
 		"ctx ended":   {change: func(*engine.Options) {}},

@@ -28,6 +28,8 @@ type Options struct {
 	// Health asks the transport whether it can be reached now; nil means that it always can, as within one process. It is called
 	// from many goroutines at once, and returns when its context ends.
 	Health func(context.Context) error
+	// Local says that the transport carries within this process alone: what is published here is handled here, once, and none is lost.
+	Local bool
 }
 
 // A Bus is a [ports.Bus] over a Watermill publisher and subscriber. Make one with [New].
@@ -37,6 +39,7 @@ type Bus struct {
 	slog       *slog.Logger
 	logger     watermill.LoggerAdapter
 	health     func(context.Context) error
+	local      bool
 
 	routes  []*route
 	running chan struct{}
@@ -69,6 +72,7 @@ func New(pub message.Publisher, sub message.Subscriber, o Options) *Bus {
 		slog:       logger,
 		logger:     routerLogger(logger),
 		health:     o.Health,
+		local:      o.Local,
 		running:    make(chan struct{}),
 	}
 }
@@ -112,6 +116,9 @@ func (b *Bus) Health(ctx context.Context) error {
 
 	return b.health(ctx)
 }
+
+// Local is [Options].Local. An engine over such a bus paces its tasks by what its dispatcher has begun.
+func (b *Bus) Local() bool { return b.local }
 
 // Running implements [ports.Bus].
 func (b *Bus) Running() <-chan struct{} { return b.running }

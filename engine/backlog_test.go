@@ -1,0 +1,85 @@
+package engine_test
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"posthorn/engine"
+	"posthorn/ports"
+	"posthorn/ports/portstest"
+)
+
+// A localBus is a bus within one process that goes wrong all the same.
+type localBus struct{ *portstest.FaultBus }
+
+func (localBus) Local() bool { return true }
+
+// openLocal opens an engine over a bus that does to envelopes of tasks what fault says at the moment.
+func openLocal(t *testing.T, fault *atomic.Pointer[portstest.BusFault]) (*bench, *portstest.FaultBus) {
+	t.Helper()
+	bus := portstest.NewFaultBus(goBus(), func(topic string, _ int) portstest.BusFault {
+		if f := fault.Load(); f != nil && strings.HasSuffix(topic, ".tasks") {
+			return *f
+		}
+		return portstest.BusFaithful
+	})
+	return open(t, func(o *engine.Options) { o.Bus = localBus{bus} }), bus
+}
+
+// TestAFloodWaitsInTheLanes: while the dispatcher does not get round to what it was given, the rest of a flood waits where the next company's
+// call is next, and goes on as soon as it does.
+func TestAFloodWaitsInTheLanes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		const flood, ahead = 100, 16
+		var fault atomic.Pointer[portstest.BusFault]
+		b, bus := openLocal(t, &fault)
+		defer b.close()
+		b.many(flood)
+		b.register(engine.NewWebhook{Company: "43", URL: receiver + "/small"})
+		b.caller.Respond(func(ports.Request) portstest.ScriptedReply { return portstest.ScriptedReply{After: time.Second} }) // no outcome wakes the pump
+		fault.Store(new(portstest.BusHold))
+		b.publish(`1`)
+		pass(0)
+		if _, err := b.Publish(t.Context(), engine.NewMessage{Company: "43", EventType: "candidate.created", Data: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		if n := bus.Published("posthorn.tasks"); n != 1 {
+			t.Errorf("%d envelopes were published while nothing of the first was begun, want 1", n)
+		}
+		fault.Store(nil)
+		if _, err := bus.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pass(0) // no time
+		requests := b.caller.Requests()
+		if len(requests) != flood+1 {
+			t.Fatalf("%d attempts at once, want %d", len(requests), flood+1)
+		}
+		small := slices.IndexFunc(requests, func(r ports.Request) bool { return r.URL == receiver+"/small" })
+		if small < 1 || small >= 2*ahead {
+			t.Errorf("the other company's call is attempt %d of %d, want it among the second %d", small+1, len(requests), ahead)
+		}
+	})
+}
+
+// TestLostTasksMakeRoom: tasks that a bus has lost, though it said that it loses none, hold up nothing once their leases have ended.
+func TestLostTasksMakeRoom(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		var fault atomic.Pointer[portstest.BusFault]
+		b, _ := openLocal(t, &fault)
+		defer b.close()
+		b.many(40)
+		fault.Store(new(portstest.BusDrop))
+		b.publish(`1`)
+		pass(time.Second)
+		fault.Store(nil)
+		pass(10 * time.Minute)
+		b.wantStates(map[string]int{"succeeded": 40})
+	})
+}
