@@ -35,15 +35,18 @@ func (b *backlog) shrink(n int) {
 	if b == nil {
 		return
 	}
-	left := b.tasks.Add(-int64(n))
-	if left <= maxBacklog/2 && left+int64(n) > maxBacklog/2 {
-		b.eased()
+	for {
+		before := b.tasks.Load()
+		left := max(0, before-int64(n)) // what was forgotten may be begun all the same
+		if !b.tasks.CompareAndSwap(before, left) {
+			continue
+		}
+		if left <= maxBacklog/2 && before > maxBacklog/2 {
+			b.eased()
+		}
+		return
 	}
 }
 
-// forget is for tasks that were lost: none is waited for any more.
-func (b *backlog) forget() {
-	if b != nil {
-		b.tasks.Store(0)
-	}
-}
+// forget is for tasks that were lost, nobody knows how many: none is waited for any more.
+func (b *backlog) forget() { b.shrink(maxFlown) }

@@ -89,6 +89,7 @@ func (d *dispatcher) handle(ctx context.Context, e ports.Envelope) error {
 	var tasks []task
 	from, err := d.wire.read(topic, e, &tasks)
 	if err != nil {
+		d.ahead.forget()
 		d.rejected(topic, err)
 		return d.wire.reject(ctx, topic, e)
 	}
