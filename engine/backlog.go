@@ -12,7 +12,7 @@ const maxBacklog = 16
 // nil backlog has always room. It is safe for concurrent use.
 type backlog struct {
 	tasks atomic.Int64
-	eased func() // called when half of it has been begun
+	eased func() // called when half of the most has room again
 }
 
 // room is how many tasks may be published now.
@@ -48,5 +48,5 @@ func (b *backlog) shrink(n int) {
 	}
 }
 
-// forget is for tasks that were lost, nobody knows how many: none is waited for any more.
+// forget is for tasks that were lost, nobody knows how many: none is waited for any more. Nor is any where no attempt is under way.
 func (b *backlog) forget() { b.shrink(maxFlown) }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestBacklogRoom: the pump is told once when half of what was published has been begun, and what is begun after it was given up for lost makes
-// no room twice.
+// TestBacklogRoom: the pump is told once when there is room for half again, and what is begun after it was given up for lost makes no more room
+// than there ever is.
 func TestBacklogRoom(t *testing.T) {
 	t.Parallel()
 	told := 0

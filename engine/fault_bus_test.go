@@ -16,10 +16,10 @@ import (
 	"posthorn/ports/portstest"
 )
 
-// withFaults puts a faulty bus under an engine.
+// withFaults puts a faulty bus under an engine, which is told that it carries within this process and loses nothing.
 func withFaults(into **portstest.FaultBus, plan func(topic string, nth int) portstest.BusFault) func(*engine.Options) {
 	*into = portstest.NewFaultBus(goBus(), plan)
-	return func(o *engine.Options) { o.Bus = *into }
+	return func(o *engine.Options) { o.Bus = localBus{*into} }
 }
 
 // goBus is the bus that posthorn.Open makes.

@@ -229,6 +229,8 @@ type strictBus struct {
 	most int
 }
 
+func (strictBus) Local() bool { return true }
+
 func (b strictBus) Publish(ctx context.Context, topic string, envelopes ...ports.Envelope) error {
 	for _, e := range envelopes {
 		if len(e.Body) > b.most {

@@ -51,6 +51,9 @@ func (p *pump) run(ctx context.Context) {
 		}
 		p.trust()
 		p.saveBreakers(ctx)
+		if p.ahead.room() == 0 && p.lanes.underWay() == 0 {
+			p.ahead.forget()
+		}
 		flights, err := p.lanes.take(p.store, p.ahead.room())
 		if err != nil {
 			p.log.Error("read due calls", "error", err)

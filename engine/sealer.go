@@ -67,7 +67,7 @@ var errSealed = errors.New("does not open under this secret key")
 type sealer struct{ ring *atomic.Pointer[ring] }
 
 // A ring is the keys in force, and those that were before: a snapshot of the store that is older than the end of a rotation holds what they
-// have sealed. Nothing else is opened by them.
+// have sealed. They open what the store holds, and nothing that comes from outside.
 type ring struct{ locks, past []lock }
 
 // A lock is one key at work.
