@@ -273,6 +273,7 @@ func TestCloseGivesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := <-messages
+		synctest.Wait() // the second request waits
 		for range 2 {
 			if err := transport.Close(); err != nil {
 				t.Error(err)
