@@ -3,14 +3,12 @@ package engine_test
 import (
 	"bytes"
 	"context"
-	"iter"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"posthorn/adapters/memstore"
 	"posthorn/engine"
-	"posthorn/ports"
 	"posthorn/ports/portstest"
 )
 
@@ -165,44 +163,26 @@ func TestLateSuccessOfACallThatWasTooOld(t *testing.T) {
 	})
 }
 
-// looked counts who looks for calls that are too old.
-type looked struct {
-	ports.Store
-
-	times atomic.Int64
-}
-
-func (s *looked) View(ctx context.Context, read func(ports.Reader) error) error {
-	return s.Store.View(ctx, func(r ports.Reader) error { return read(lookedReader{r, s}) })
-}
-
-type lookedReader struct {
-	ports.Reader
-
-	store *looked
-}
-
-func (r lookedReader) Scan(from, to []byte, reverse bool) iter.Seq2[ports.Pair, error] {
-	if bytes.HasPrefix(from, []byte("r\x00expiry")) {
-		r.store.times.Add(1)
-	}
-	return r.Reader.Scan(from, to, reverse)
-}
-
 // TestNobodyLooksForAgeWhereNoneIs: webhooks without a maxAge cost nothing; with one, a look for as many calls as end in time is enough.
 func TestNobodyLooksForAgeWhereNoneIs(t *testing.T) {
 	t.Parallel()
 	for maxAge, most := range map[time.Duration]int64{0: 1, time.Hour: 3} {
 		bubble(t, func(t *testing.T) {
-			store := &looked{Store: memstore.New()}
-			b := open(t, func(o *engine.Options) { o.Store = store })
+			var looks atomic.Int64
+			b := open(t, func(o *engine.Options) {
+				o.Store = &watchedStore{Store: memstore.New(), scan: func(from []byte) {
+					if bytes.HasPrefix(from, []byte("r\x00expiry")) {
+						looks.Add(1)
+					}
+				}}
+			})
 			defer b.close()
 			b.invoices(engine.NewWebhook{MaxAge: maxAge})
 			for range 120 {
 				b.publish(`1`)
 				pass(time.Minute)
 			}
-			if n := store.times.Load(); n > most {
+			if n := looks.Load(); n > most {
 				t.Errorf("with a maxAge of %s the rows were looked through %d times, want at most %d", maxAge, n, most)
 			}
 		})

@@ -12,21 +12,22 @@ import (
 	"posthorn/ports/portstest"
 )
 
-// A localBus is a bus within one process that goes wrong all the same.
-type localBus struct{ *portstest.FaultBus }
+// A localBus says of any bus that it carries within this process, whatever it does.
+type localBus struct{ ports.Bus }
 
 func (localBus) Local() bool { return true }
 
-// openLocal opens an engine over a bus that does to envelopes of tasks what fault says at the moment.
-func openLocal(t *testing.T, fault *atomic.Pointer[portstest.BusFault]) (*bench, *portstest.FaultBus) {
+// openFaulty opens an engine over a bus that does to envelopes of tasks what fault says at the moment.
+func openFaulty(t *testing.T, fault *atomic.Pointer[portstest.BusFault]) (*bench, *portstest.FaultBus) {
 	t.Helper()
-	bus := portstest.NewFaultBus(goBus(), func(topic string, _ int) portstest.BusFault {
+	var bus *portstest.FaultBus
+	b := open(t, withFaults(&bus, func(topic string, _ int) portstest.BusFault {
 		if f := fault.Load(); f != nil && strings.HasSuffix(topic, ".tasks") {
 			return *f
 		}
 		return portstest.BusFaithful
-	})
-	return open(t, func(o *engine.Options) { o.Bus = localBus{bus} }), bus
+	}))
+	return b, bus
 }
 
 // TestAFloodWaitsInTheLanes: while the dispatcher does not get round to what it was given, the rest of a flood waits where the next company's
@@ -36,7 +37,7 @@ func TestAFloodWaitsInTheLanes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const flood = 100
 		var fault atomic.Pointer[portstest.BusFault]
-		b, bus := openLocal(t, &fault)
+		b, bus := openFaulty(t, &fault)
 		defer b.close()
 		b.many(flood)
 		b.register(engine.NewWebhook{Company: "43", URL: receiver + "/small"})
@@ -72,7 +73,7 @@ func TestLostTasksMakeRoom(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		var fault atomic.Pointer[portstest.BusFault]
-		b, _ := openLocal(t, &fault)
+		b, _ := openFaulty(t, &fault)
 		defer b.close()
 		b.many(40)
 		fault.Store(new(portstest.BusDrop))
@@ -84,17 +85,12 @@ func TestLostTasksMakeRoom(t *testing.T) {
 	})
 }
 
-// A localTerminal says of a bus that others share that it carries within this process.
-type localTerminal struct{ *terminal }
-
-func (localTerminal) Local() bool { return true }
-
 // TestTasksBegunElsewhereMakeRoom: nor does what others have begun, of whom the bus said that there are none.
 func TestTasksBegunElsewhereMakeRoom(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		x := newExchange()
-		b := open(t, func(o *engine.Options) { o.Bus = localTerminal{x.bus()} })
+		b := open(t, func(o *engine.Options) { o.Bus = localBus{x.bus()} })
 		defer b.close()
 		h := x.helper(t, b.caller)
 		defer h.stop()

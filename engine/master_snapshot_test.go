@@ -9,37 +9,8 @@ import (
 	"posthorn/adapters/memstore"
 	"posthorn/engine"
 	"posthorn/engine/core"
-	"posthorn/ports"
 	"posthorn/ports/portstest"
 )
-
-// A slowStore lets the next read of a webhook's secret wait, on a snapshot that grows old.
-type slowStore struct {
-	ports.Store
-
-	next chan (<-chan struct{})
-}
-
-func (s *slowStore) View(ctx context.Context, view func(ports.Reader) error) error {
-	return s.Store.View(ctx, func(r ports.Reader) error { return view(slowReader{r, s}) })
-}
-
-type slowReader struct {
-	ports.Reader
-
-	store *slowStore
-}
-
-func (r slowReader) Get(key []byte) ([]byte, error) {
-	if bytes.HasPrefix(key, core.SecretKey("")) {
-		select {
-		case until := <-r.store.next:
-			<-until
-		default:
-		}
-	}
-	return r.Reader.Get(key)
-}
 
 // TestMasterKeyUnderAnOldSnapshot: what began to read before a rotation ends its reading after it, and opens what it finds, although the key
 // that sealed it is gone: a call is made, a page is answered.
@@ -52,16 +23,26 @@ func TestMasterKeyUnderAnOldSnapshot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
-				store, caller, safe := &slowStore{memstore.New(), make(chan (<-chan struct{}), 1)}, portstest.NewScriptedCaller(), newSafe()
-				b := openOn(t, store, caller, safe.into)
+				caller, safe := portstest.NewScriptedCaller(), newSafe()
+				next := make(chan (<-chan struct{}), 1) // the next read of a secret waits for what it holds
+				b := openOn(t, &watchedStore{Store: memstore.New(), get: func(key []byte) {
+					if !bytes.HasPrefix(key, core.SecretKey("")) {
+						return
+					}
+					select {
+					case until := <-next:
+						<-until
+					default:
+					}
+				}}, caller, safe.into)
 				defer b.close()
 				secrets := b.sealSome()
 				w := b.invoices(engine.NewWebhook{Company: "43"})
 				until := make(chan struct{})
-				store.next <- until
+				next <- until
 				read(b, w)
 				pass(0)
-				if len(store.next) > 0 {
+				if len(next) > 0 {
 					t.Fatal("no secret is being read")
 				}
 				if _, err := b.RotateMaster(t.Context()); err != nil {
