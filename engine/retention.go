@@ -61,7 +61,7 @@ func (p *pruner) committed(c committed) {
 		return
 	}
 	for _, e := range c.events {
-		if requested, ok := e.Event.(core.CallRequested); ok && (requested.RetryOf != "" || requested.Replay != "" || requested.Planned) {
+		if requested, ok := e.Event.(core.CallRequested); ok && requested.Again() {
 			p.touched[requested.Message] = true
 		}
 	}

@@ -7,6 +7,13 @@ import (
 	"posthorn/ports"
 )
 
+// A restingStream is a message that may go, with the places of the events that erased it.
+type restingStream struct {
+	core.PruneStream
+
+	erased []uint64
+}
+
 // message adds a message with its calls to the step, if all are at rest. A message with more calls than a step takes goes in parts, oldest
 // calls first; fits is false when the step is full before its end.
 func (w *pruneWalk) message(company, id string) (fits bool, err error) {
@@ -36,7 +43,7 @@ func (w *pruneWalk) message(company, id string) (fits bool, err error) {
 	return w.add(stream)
 }
 
-func (w *pruneWalk) add(stream core.PruneStream) (fits bool, err error) {
+func (w *pruneWalk) add(stream restingStream) (fits bool, err error) {
 	if stream.Own, err = w.own(stream); err != nil {
 		return true, err
 	}
@@ -63,13 +70,13 @@ func (w *pruneWalk) add(stream core.PruneStream) (fits bool, err error) {
 	for _, e := range entries {
 		w.goes(e)
 	}
-	w.streams = append(w.streams, stream)
+	w.streams = append(w.streams, stream.PruneStream)
 	w.calls += len(stream.Calls)
 	return stream.Whole, nil
 }
 
 // stream returns a message with its calls; ok is false while something is under way, or too young, or nothing is known of it.
-func (w *pruneWalk) stream(company, id string) (s core.PruneStream, ok bool, err error) {
+func (w *pruneWalk) stream(company, id string) (s restingStream, ok bool, err error) {
 	if w.busy(company, id) {
 		return s, false, nil
 	}
@@ -77,8 +84,8 @@ func (w *pruneWalk) stream(company, id string) (s core.PruneStream, ok bool, err
 	if err != nil || young {
 		return s, false, err
 	}
-	s = core.PruneStream{Company: company, Message: id, Whole: true}
-	for c, err := range callsOfMessage(w.r, company, id) {
+	s = restingStream{PruneStream: core.PruneStream{Company: company, Message: id, Whole: true}, erased: erased}
+	for c, err := range w.callsOf(company, id) {
 		if err != nil || c.State.Open() || c.UpdatedAt.After(w.before) || c.seqs[len(c.seqs)-1] > w.below {
 			return s, false, err
 		}
@@ -106,8 +113,8 @@ func (w *pruneWalk) busy(company, id string) bool {
 }
 
 // own returns the places of the message's own events that go with the stream.
-func (w *pruneWalk) own(s core.PruneStream) ([]uint64, error) {
-	recorded, err := w.published(s)
+func (w *pruneWalk) own(s restingStream) ([]uint64, error) {
+	recorded, err := w.published(s.PruneStream)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +126,7 @@ func (w *pruneWalk) own(s core.PruneStream) ([]uint64, error) {
 		}
 		return own, nil
 	}
-	erased, _, err := w.erased(s.Company, s.Message)
-	return append(own, erased...), err
+	return append(own, s.erased...), nil
 }
 
 // erased returns the places of the events that erased a message; young says that they may not go yet.
@@ -134,8 +140,11 @@ func (w *pruneWalk) erased(company, id string) (by []uint64, young bool, err err
 	return by, at.After(w.before) || slices.ContainsFunc(by, func(seq uint64) bool { return seq > w.below }), err
 }
 
-// published returns the events of the entry in which the message was published: mostly that of its first call.
+// published returns the events of the entry in which the message was published: mostly the one that the walk is at, or that of its first call.
 func (w *pruneWalk) published(s core.PruneStream) ([]core.Recorded, error) {
+	if publishes(w.at, s.Message) {
+		return w.at, nil
+	}
 	if len(s.Calls) > 0 {
 		e, err := w.entry(s.Calls[0].Seqs[0])
 		if err != nil {

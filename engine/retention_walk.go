@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -24,17 +23,19 @@ type pruneWalk struct {
 
 	mostBytes, bytes int // of what is rewritten
 
-	after uint64    // where the next walk begins
-	last  bool      // it came to what is too young
-	next  time.Time // the time of that, zero at the end of the log
+	at    []core.Recorded // the entry that is looked at
+	after uint64          // where the next walk begins
+	last  bool            // it came to what is too young
+	next  time.Time       // the time of that, zero at the end of the log
 
 	streams []core.PruneStream
 	settled []uint64
 	calls   int
 	seen    map[string]bool         // messages that were looked at, and calls whose message was
 	entries map[uint64]*prunedEntry // by each of their events
-	rewrite map[uint64]ports.Entry  // those of the step, by their first event
+	rewrite map[uint64]*prunedEntry // those of the step, by their first event
 	jobs    []core.Job              // that are under way
+	later   laterCalls
 }
 
 // A prunedEntry is an entry with its events, once they are asked for.
@@ -47,7 +48,8 @@ type prunedEntry struct {
 func newPruneWalk(r ports.Reader, codec *core.Codec, before time.Time, after uint64) *pruneWalk {
 	return &pruneWalk{
 		r: r, codec: codec, before: before, below: ^uint64(0), after: after,
-		seen: map[string]bool{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]ports.Entry{},
+		seen: map[string]bool{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]*prunedEntry{},
+		later: laterCalls{},
 	}
 }
 
@@ -71,10 +73,12 @@ func (w *pruneWalk) full() bool {
 }
 
 func (w *pruneWalk) step() core.PruneStep {
-	return core.PruneStep{
-		Before: w.before, Streams: w.streams, Settled: w.settled,
-		Entries: slices.SortedFunc(maps.Values(w.rewrite), func(a, b ports.Entry) int { return cmp.Compare(a.First, b.First) }),
+	step := core.PruneStep{Before: w.before, Streams: w.streams, Settled: w.settled}
+	for _, first := range slices.Sorted(maps.Keys(w.rewrite)) {
+		e := w.rewrite[first]
+		step.Entries = append(step.Entries, core.PruneEntry{Entry: e.Entry, Events: e.recorded})
 	}
+	return step
 }
 
 func (w *pruneWalk) walk(ctx context.Context) (err error) {
@@ -93,6 +97,7 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 			w.last, w.next = true, at
 			return nil
 		}
+		w.at = e.recorded
 		for _, rec := range e.recorded {
 			if fits, err := w.event(rec); err != nil || !fits {
 				return err // a step that is full begins the next with this entry
@@ -215,7 +220,7 @@ func (w *pruneWalk) settle(seqs []uint64) (fits bool, err error) {
 
 func (w *pruneWalk) goes(e *prunedEntry) {
 	if _, ok := w.rewrite[e.First]; !ok {
-		w.rewrite[e.First] = e.Entry
+		w.rewrite[e.First] = e
 		w.bytes += len(e.Data)
 	}
 }

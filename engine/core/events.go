@@ -149,6 +149,9 @@ type CallRequested struct {
 	Planned   bool   `json:"planned,omitempty" cbor:"146,keyasint,omitempty"`
 }
 
+// Again tells whether the call was requested after its message's own entry: the rest of a large plan, a retry, a replay.
+func (e CallRequested) Again() bool { return e.RetryOf != "" || e.Replay != "" || e.Planned }
+
 // CallAttempted records one attempt and what came of it, whatever the call's state. NextAt is the decision when to try again. Failing is
 // what is noted of the webhook from now on, nil where nothing is; Recovered ends its failing.
 type CallAttempted struct {

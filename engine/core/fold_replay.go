@@ -38,7 +38,7 @@ func (s *State) changeReplay(at time.Time, company, id string, update func(*repl
 // foldReplayed notes a call that comes after its message's own entry: where it can be found by its message, in its replay, and that the
 // message is not unmatched any more.
 func (s *State) foldReplayed(e CallRequested) error {
-	if e.RetryOf != "" || e.Replay != "" || e.Planned {
+	if e.Again() {
 		create[againRow](s, AgainKey(e.Company, e.Message, e.Call))
 	}
 	if e.Replay == "" {

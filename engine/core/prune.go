@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,8 +18,15 @@ type PruneStep struct {
 	Streams []PruneStream
 	// Settled are further events whose effects are gone: what an expired key, a finished job or an earlier step has left.
 	Settled []uint64
-	// Entries are those that hold all these events, as they are stored.
-	Entries []ports.Entry
+	// Entries are those that hold all these events, in the order of the log.
+	Entries []PruneEntry
+}
+
+// A PruneEntry is an entry as it is stored, and its events.
+type PruneEntry struct {
+	ports.Entry
+
+	Events []Recorded
 }
 
 // A PruneStream is a message and the calls of it that are pruned. Whole says that these are all there are, so that the message goes too.
@@ -46,7 +52,7 @@ type prunedRow struct {
 // Prune forgets streams whose time is over: their rows, their vault items, and their events, which leave the log in the same commit. A
 // stream of which something has happened since it was found, or that touched names, stays. The decision is empty if nothing is left to do.
 func Prune(s *State, c *Codec, step PruneStep, touched func(message string) bool) (Decision, error) {
-	p := pruning{state: s, codec: c, gone: map[uint64]Event{}, companies: map[string]*StreamsPruned{}}
+	p := pruning{state: s, gone: map[uint64]Event{}, companies: map[string]*StreamsPruned{}}
 	again := s.requestedAgain()
 	for _, stream := range step.Streams {
 		ended, err := s.ended(stream, step.Before)
@@ -64,7 +70,7 @@ func Prune(s *State, c *Codec, step PruneStep, touched func(message string) bool
 		return Decision{}, nil
 	}
 	for _, entry := range step.Entries {
-		if err := p.rewrite(entry); err != nil {
+		if err := p.rewrite(c, entry); err != nil {
 			return Decision{}, err
 		}
 	}
@@ -120,7 +126,6 @@ const againPrefix = rowPrefix + "\x00again\x00"
 // pruning is a decision under way.
 type pruning struct {
 	state   *State
-	codec   *Codec
 	out     Decision
 	gone    map[uint64]Event // by place; what stands there instead, nil for nothing
 	dropped uint64
@@ -154,18 +159,13 @@ func (p *pruning) take(stream PruneStream) {
 }
 
 // rewrite takes what is gone out of an entry, and what its attempts have kept out of the vault.
-func (p *pruning) rewrite(entry ports.Entry) error {
-	recorded, err := p.codec.Decode(entry)
-	if err != nil {
-		return fmt.Errorf("prune: %w", err)
-	}
-	changed := false
-	for _, r := range recorded {
+func (p *pruning) rewrite(codec *Codec, entry PruneEntry) (err error) {
+	removed, noted := 0, 0
+	for _, r := range entry.Events {
 		if _, ok := p.gone[r.Seq]; !ok {
 			continue
 		}
-		changed = true
-		p.dropped++
+		removed++
 		attempted, ok := r.Event.(CallAttempted)
 		if !ok {
 			continue
@@ -173,36 +173,43 @@ func (p *pruning) rewrite(entry ports.Entry) error {
 		if attempted.Response != nil {
 			p.out.Forget = append(p.out.Forget, ResponseKey(attempted.Call, attempted.Attempt, attempted.Lease, attempted.Epoch))
 		}
-		if err := p.keepHealth(r.Seq, attempted); err != nil {
+		note, err := p.health(r.Seq, attempted)
+		if err != nil {
+			return err
+		}
+		if note != nil {
+			p.gone[r.Seq] = *note
+			noted++
+		}
+	}
+	p.dropped += uint64(removed - noted)
+	left := ports.Entry{First: entry.First, Last: entry.Last}
+	switch {
+	case removed == 0:
+		return nil
+	case removed < len(entry.Events) || noted > 0:
+		if left, err = codec.without(entry.Entry, p.gone); err != nil {
 			return err
 		}
 	}
-	if !changed {
-		return nil
-	}
-	entry, err = p.codec.without(entry, p.gone)
-	p.out.Rewrites = append(p.out.Rewrites, entry)
-	return err
+	p.out.Rewrites = append(p.out.Rewrites, left)
+	return nil
 }
 
-// keepHealth leaves what an attempt says of its webhook, if nothing newer does.
-func (p *pruning) keepHealth(seq uint64, e CallAttempted) error {
+// health is what an attempt says of its webhook, nil if something newer does.
+func (p *pruning) health(seq uint64, e CallAttempted) (*HealthNoted, error) {
 	if e.Failing == nil && !e.Recovered {
-		return nil
+		return nil, nil
 	}
 	call, err := p.state.call(e.Company, e.Call)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w, err := load[webhookRow](p.state, WebhookKey(e.Company, call.Webhook))
-	if err != nil {
-		return err
+	if err != nil || w == nil || w.NotedBy != seq {
+		return nil, err
 	}
-	if w != nil && w.NotedBy == seq {
-		p.gone[seq] = HealthNoted{Webhook: call.Webhook, Company: e.Company, Failing: e.Failing, Recovered: e.Recovered}
-		p.dropped--
-	}
-	return nil
+	return &HealthNoted{Webhook: call.Webhook, Company: e.Company, Failing: e.Failing, Recovered: e.Recovered}, nil
 }
 
 func (s *State) foldRetention(r Recorded) error {
@@ -219,6 +226,7 @@ func (s *State) foldRetention(r Recorded) error {
 
 // foldPruned removes the rows of what was pruned. Folded from a log that lacks their events, there are none.
 func (s *State) foldPruned(e StreamsPruned) error {
+	called := map[string]bool{} // a message that has been called is not unmatched
 	for _, id := range e.Calls {
 		row, err := load[callRow](s, CallKey(e.Company, id))
 		if err != nil {
@@ -242,10 +250,13 @@ func (s *State) foldPruned(e StreamsPruned) error {
 			return err
 		}
 		s.remove(CallKey(e.Company, id))
+		called[row.Message] = true
 	}
 	for _, m := range e.Messages {
-		if err := s.drop(UnmatchedKey(e.Company, m)); err != nil {
-			return err
+		if !called[m] {
+			if err := s.drop(UnmatchedKey(e.Company, m)); err != nil {
+				return err
+			}
 		}
 		if err := s.drop(ErasedKey(e.Company, m)); err != nil {
 			return err

@@ -13,7 +13,14 @@ import (
 // prunable gathers what retention may take of the messages of some calls: all that is ended by now, at most so many calls.
 func (w *world) prunable(calls []named, most int) PruneStep {
 	w.t.Helper()
-	step := PruneStep{Before: w.now, Entries: slices.Clone(w.log)}
+	step := PruneStep{Before: w.now}
+	for _, entry := range w.log {
+		events, err := w.codec.Decode(entry)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		step.Entries = append(step.Entries, PruneEntry{Entry: entry, Events: events})
+	}
 	seen := map[named]bool{}
 	for _, c := range calls {
 		m := named{c.company, w.messageOf(c)}

@@ -201,7 +201,7 @@ func OpenReplayKey(company string) []byte { return key(rowPrefix, "replaying", c
 // OpenReplayRange covers the replays of all companies that have not ended.
 func OpenReplayRange() (from, to []byte) { return under(rowPrefix, "replaying") }
 
-// AgainKey is the row of a call that was requested after its message's own entry: the rest of a large plan, a retry, a replay.
+// AgainKey is the row of a call that was requested after its message's own entry.
 func AgainKey(company, message, call string) []byte {
 	return key(rowPrefix, "again", company, message, call)
 }
@@ -209,6 +209,13 @@ func AgainKey(company, message, call string) []byte {
 // AgainRange covers those of a message, oldest first.
 func AgainRange(company, message string) (from, to []byte) {
 	return under(rowPrefix, "again", company, message)
+}
+
+// AgainBehind covers those of a message, and of the company's messages with greater ids.
+func AgainBehind(company, message string) (from, to []byte) {
+	from, _ = AgainRange(company, message)
+	_, to = under(rowPrefix, "again", company)
+	return from, to
 }
 
 // ParseReplay reads a replay's row.
