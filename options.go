@@ -88,7 +88,9 @@ func (o Options) build(ctx context.Context) (engine.Options, io.Closer, error) {
 		if err := checkRestored(o.Dir); err != nil {
 			return out, nil, err
 		}
-		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{Dir: o.Dir, Logger: out.Logger, WaitLock: o.WaitLock}); err != nil {
+		if out.Store, err = badgerstore.Open(ctx, badgerstore.Options{
+			Dir: o.Dir, Logger: out.Logger, WaitLock: o.WaitLock, Forgetful: o.Retention > 0,
+		}); err != nil {
 			return out, nil, err
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Store) apply(at snapshot, c ports.Commit) error {
 	if err := checkSize(c); err != nil {
 		return err
 	}
-	if err := s.opts.checkDisk(); err != nil {
+	if err := s.checkDisk(); err != nil {
 		return err
 	}
 	next := snapshot{commit: at.commit + 1, last: at.last}

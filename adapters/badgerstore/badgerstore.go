@@ -31,9 +31,9 @@ import (
 	"posthorn/ports"
 )
 
-// DefaultDiskFloor is the free space in bytes below which Apply refuses: what Badger may still write after the last
-// Apply that was let through. That is the mapped logs of four memtables at twice their size (128 MiB, sparse until
-// written), their tables (64 MiB), and the output of one compaction of level 0 under way (64 MiB).
+// DefaultDiskFloor is the free space in bytes below which Apply refuses even if there is nothing to compact: what Badger may still write after
+// the last Apply that was let through. That is the mapped logs of four memtables at twice their size (128 MiB, sparse until
+// written), their tables (64 MiB), and the output of a compaction between lower levels (64 MiB).
 const DefaultDiskFloor = 256 << 20
 
 // Options say where a Store lives. Only Dir is required.
@@ -42,10 +42,16 @@ type Options struct {
 	Dir string
 	// Logger gets Badger's own messages, as debug and warn. Nil means slog.Default().
 	Logger *slog.Logger
-	// DiskFloor is the free space in bytes below which Open and Apply refuse. 0 means DefaultDiskFloor.
+	// DiskFloor is the free space in bytes below which Open and Apply refuse. 0 means DefaultDiskFloor, and beside it what the next
+	// compaction of level 0 may write before it removes anything: as much as that level and the one below it hold, up to 2 GiB.
 	DiskFloor uint64
+	// Forgetful says that what is stored is deleted again before long, as under retention. The store then compacts earlier: it takes less
+	// room, and more processor time. A directory may be opened either way.
+	Forgetful bool
 	// WaitLock is how long Open waits for another Store to let go of the directory; 0 or less does not wait.
 	WaitLock time.Duration
+
+	compacts bool // the floor grows with what compaction writes
 
 	freeSpace func(dir string) (uint64, error) // nil means statfs; tests set it
 	onStep    func(step string)                // hears of the steps of Compact, and of reclaims; tests set it
@@ -107,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func openLocked(ctx context.Context, o Options) (*Store, error) {
-	if err := o.checkDisk(); err != nil {
+	if err := o.checkDisk(nothing); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if err := ensureFormat(o.Dir); err != nil {
@@ -134,7 +140,7 @@ func openLocked(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opts: o, db: db, log: log, committed: committed, views: map[uint64]int{}}
-	if err := s.start(); err != nil {
+	if err := errors.Join(s.start(), s.checkDisk()); err != nil {
 		_, _, _ = db.Close(), log.close(), committed.Close() // as above
 		return nil, err
 	}
@@ -218,7 +224,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	if o.DiskFloor == 0 {
-		o.DiskFloor = DefaultDiskFloor
+		o.DiskFloor, o.compacts = DefaultDiskFloor, true
 	}
 	if o.reclaimFloor == 0 {
 		o.reclaimFloor, o.reclaimAge = reclaimFloor, reclaimAge

@@ -58,3 +58,53 @@ func TestFreeSpace(t *testing.T) {
 		t.Error("freeSpace of a place that does not exist returned no error")
 	}
 }
+
+// TestFloorGrowsWithCompaction: beside its floor a store leaves free what the next compaction may write, also when it is opened.
+func TestFloorGrowsWithCompaction(t *testing.T) {
+	t.Parallel()
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	o := testOptions(t.TempDir())
+	o.DiskFloor = 0 // the default
+	o.freeSpace = func(string) (uint64, error) { return free.Load(), nil }
+	reopen := func() (*Store, error) { return Open(t.Context(), o) }
+	s, err := reopen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1, 3)
+	if err := s.Close(); err != nil { // now they are in a table of level 0
+		t.Fatal(err)
+	}
+	if s, err = reopen(); err != nil {
+		t.Fatal(err)
+	}
+	compacted := s.compacted()
+	if compacted == 0 || compacted > 1<<20 {
+		t.Errorf("a compaction of three small commits writes %d bytes", compacted)
+	}
+	free.Store(DefaultDiskFloor + compacted - 1)
+	if err := s.Apply(t.Context(), numbered(4)); !errors.Is(err, ports.ErrDiskLow) {
+		t.Errorf("Apply returned %v, want %v", err, ports.ErrDiskLow)
+	}
+	free.Store(DefaultDiskFloor + compacted)
+	fill(t, s, 4, 4)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	free.Store(DefaultDiskFloor)
+	if _, err := reopen(); !errors.Is(err, ports.ErrDiskLow) {
+		t.Errorf("Open returned %v, want %v", err, ports.ErrDiskLow)
+	}
+	free.Store(1 << 40)
+	if s, err = reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := whole(s); n != 4 || err != nil {
+		t.Errorf("the store holds the commits to %d, want 4: %v", n, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

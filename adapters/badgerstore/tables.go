@@ -71,7 +71,7 @@ func (w *tableWriter) finish() error {
 	full := w.now
 	w.now = nil
 	defer full.Close()
-	if err := w.o.checkDisk(); err != nil {
+	if err := w.o.checkDisk(nothing); err != nil {
 		return err
 	}
 	path := table.NewFilename(w.next, w.o.Dir)
