@@ -124,8 +124,8 @@ func overlay(t *testing.T, broken map[string]string) string {
 // mustFail runs the test over the broken sources. The overlay is in GOFLAGS, so that a test that builds the binary builds the broken one.
 func (s sabotage) mustFail(t *testing.T, overlay string) {
 	t.Helper()
-	// What is built here runs once, so most of its time would go into vet and the optimiser.
-	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=5m", "-vet=off", "-gcflags=-N -l", "-run="+anchored(s.test), s.pkg)
+	// What is built here runs once, so most of its time would go into vet, the optimiser and what debuggers read.
+	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=5m", "-vet=off", "-gcflags=-N -l -dwarf=false", "-run="+anchored(s.test), s.pkg)
 	run.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay)
 	out, err := run.CombinedOutput()
 	said := string(out)
