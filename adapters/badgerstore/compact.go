@@ -26,6 +26,7 @@ type Sizes struct{ Before, After int64 }
 // It returns the errors of Open.
 func Compact(ctx context.Context, o Options) (sizes Sizes, err error) {
 	o = o.withDefaults()
+	o.compacts = false // Badger is closed again before it compacts, and who compacts mostly has little room
 	lock, err := o.acquire(ctx)
 	if err != nil {
 		return sizes, err

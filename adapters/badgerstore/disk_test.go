@@ -97,6 +97,9 @@ func TestFloorGrowsWithCompaction(t *testing.T) {
 	if _, err := reopen(); !errors.Is(err, ports.ErrDiskLow) {
 		t.Errorf("Open returned %v, want %v", err, ports.ErrDiskLow)
 	}
+	if _, err := Compact(t.Context(), o); err != nil {
+		t.Errorf("Compact of a store that Open refuses: %v", err)
+	}
 	free.Store(1 << 40)
 	if s, err = reopen(); err != nil {
 		t.Fatal(err)
