@@ -51,7 +51,7 @@ func (w *pruneWalk) add(stream restingStream) (fits bool, err error) {
 	for _, c := range stream.Calls {
 		places = append(places, c.Seqs...)
 	}
-	var entries []*prunedEntry
+	var entries []*core.PruneEntry
 	bytes := w.bytes
 	for _, seq := range places {
 		e, err := w.entry(seq)
@@ -150,8 +150,8 @@ func (w *pruneWalk) published(s core.PruneStream) ([]core.Recorded, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e != nil && publishes(e.recorded, s.Message) {
-			return e.recorded, nil
+		if e != nil && publishes(e.Events, s.Message) {
+			return e.Events, nil
 		}
 	}
 	for recorded, err := range entriesOf(w.r, w.codec, core.PrefixMessage, s.Message) {

@@ -31,24 +31,17 @@ type pruneWalk struct {
 	streams []core.PruneStream
 	settled []uint64
 	calls   int
-	seen    map[string]bool         // messages that were looked at, and calls whose message was
-	entries map[uint64]*prunedEntry // by each of their events
-	rewrite map[uint64]*prunedEntry // those of the step, by their first event
-	jobs    []core.Job              // that are under way
+	seen    map[string]bool             // messages that were looked at, and calls whose message was
+	entries map[uint64]*core.PruneEntry // by each of their events, which are decoded when they are asked for
+	rewrite map[uint64]*core.PruneEntry // those of the step, by their first event
+	jobs    []core.Job                  // that are under way
 	later   laterCalls
-}
-
-// A prunedEntry is an entry with its events, once they are asked for.
-type prunedEntry struct {
-	ports.Entry
-
-	recorded []core.Recorded
 }
 
 func newPruneWalk(r ports.Reader, codec *core.Codec, before time.Time, after uint64) *pruneWalk {
 	return &pruneWalk{
 		r: r, codec: codec, before: before, below: ^uint64(0), after: after,
-		seen: map[string]bool{}, entries: map[uint64]*prunedEntry{}, rewrite: map[uint64]*prunedEntry{},
+		seen: map[string]bool{}, entries: map[uint64]*core.PruneEntry{}, rewrite: map[uint64]*core.PruneEntry{},
 		later: laterCalls{},
 	}
 }
@@ -75,8 +68,7 @@ func (w *pruneWalk) full() bool {
 func (w *pruneWalk) step() core.PruneStep {
 	step := core.PruneStep{Before: w.before, Streams: w.streams, Settled: w.settled}
 	for _, first := range slices.Sorted(maps.Keys(w.rewrite)) {
-		e := w.rewrite[first]
-		step.Entries = append(step.Entries, core.PruneEntry{Entry: e.Entry, Events: e.recorded})
+		step.Entries = append(step.Entries, *w.rewrite[first])
 	}
 	return step
 }
@@ -90,15 +82,15 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 		return err
 	}
 	for _, e := range ahead {
-		if err := e.decode(w.codec); err != nil {
+		if err := w.decode(e); err != nil {
 			return err
 		}
-		if at := e.recorded[0].At; at.After(w.before) || e.Last > w.below {
+		if at := e.Events[0].At; at.After(w.before) || e.Last > w.below {
 			w.last, w.next = true, at
 			return nil
 		}
-		w.at = e.recorded
-		for _, rec := range e.recorded {
+		w.at = e.Events
+		for _, rec := range e.Events {
 			if fits, err := w.event(rec); err != nil || !fits {
 				return err // a step that is full begins the next with this entry
 			}
@@ -112,7 +104,7 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 }
 
 // ahead reads the entries that come next in one go: what came of a call lies mostly among them, so that it need not be searched for.
-func (w *pruneWalk) ahead(ctx context.Context) (ahead []*prunedEntry, more bool, err error) {
+func (w *pruneWalk) ahead(ctx context.Context) (ahead []*core.PruneEntry, more bool, err error) {
 	bytes := 0
 	for entry, err := range w.r.Entries(w.after) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
@@ -127,9 +119,9 @@ func (w *pruneWalk) ahead(ctx context.Context) (ahead []*prunedEntry, more bool,
 	return ahead, false, nil
 }
 
-func (w *pruneWalk) take(entry ports.Entry) *prunedEntry {
+func (w *pruneWalk) take(entry ports.Entry) *core.PruneEntry {
 	entry.Data = slices.Clone(entry.Data)
-	e := &prunedEntry{Entry: entry}
+	e := &core.PruneEntry{Entry: entry}
 	for seq := entry.First; seq <= entry.Last; seq++ {
 		w.entries[seq] = e
 	}
@@ -137,15 +129,15 @@ func (w *pruneWalk) take(entry ports.Entry) *prunedEntry {
 }
 
 // decode reads the events of an entry, once.
-func (e *prunedEntry) decode(codec *core.Codec) (err error) {
-	if e.recorded == nil {
-		e.recorded, err = codec.Decode(e.Entry)
+func (w *pruneWalk) decode(e *core.PruneEntry) (err error) {
+	if e.Events == nil {
+		e.Events, err = w.codec.Decode(e.Entry)
 	}
 	return err
 }
 
 // entry returns the one that holds an event, nil where it was removed.
-func (w *pruneWalk) entry(seq uint64) (*prunedEntry, error) {
+func (w *pruneWalk) entry(seq uint64) (*core.PruneEntry, error) {
 	e := w.entries[seq]
 	if e == nil {
 		for entry, err := range w.r.Entries(seq - 1) {
@@ -159,14 +151,14 @@ func (w *pruneWalk) entry(seq uint64) (*prunedEntry, error) {
 	if e == nil {
 		return nil, nil
 	}
-	err := e.decode(w.codec)
+	err := w.decode(e)
 	return e, err
 }
 
 // stands tells whether the log has an event.
 func (w *pruneWalk) stands(seq uint64) (bool, error) {
 	e, err := w.entry(seq)
-	return e != nil && slices.ContainsFunc(e.recorded, func(r core.Recorded) bool { return r.Seq == seq }), err
+	return e != nil && slices.ContainsFunc(e.Events, func(r core.Recorded) bool { return r.Seq == seq }), err
 }
 
 // event looks at what an event is about; fits is false when that is too much for this step.
@@ -218,7 +210,7 @@ func (w *pruneWalk) settle(seqs []uint64) (fits bool, err error) {
 	return true, nil
 }
 
-func (w *pruneWalk) goes(e *prunedEntry) {
+func (w *pruneWalk) goes(e *core.PruneEntry) {
 	if _, ok := w.rewrite[e.First]; !ok {
 		w.rewrite[e.First] = e
 		w.bytes += len(e.Data)

@@ -10,14 +10,21 @@ import (
 	"posthorn/ports"
 )
 
+// filling returns options for a store with the default floor, on a disk that has as much room as it is told.
+func filling(t *testing.T) (Options, *atomic.Uint64) {
+	t.Helper()
+	free := new(atomic.Uint64)
+	o := testOptions(t.TempDir())
+	o.DiskFloor = 0
+	o.freeSpace = func(string) (uint64, error) { return free.Load(), nil }
+	return o, free
+}
+
 // TestDiskLow lets the disk fill up and be cleared again.
 func TestDiskLow(t *testing.T) {
 	t.Parallel()
-	var free atomic.Uint64
+	o, free := filling(t)
 	free.Store(1 << 30)
-	o := testOptions(t.TempDir())
-	o.DiskFloor = 0 // the default
-	o.freeSpace = func(string) (uint64, error) { return free.Load(), nil }
 	s, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -62,11 +69,8 @@ func TestFreeSpace(t *testing.T) {
 // TestFloorGrowsWithCompaction: beside its floor a store leaves free what the next compaction may write, also when it is opened.
 func TestFloorGrowsWithCompaction(t *testing.T) {
 	t.Parallel()
-	var free atomic.Uint64
+	o, free := filling(t)
 	free.Store(1 << 40)
-	o := testOptions(t.TempDir())
-	o.DiskFloor = 0 // the default
-	o.freeSpace = func(string) (uint64, error) { return free.Load(), nil }
 	reopen := func() (*Store, error) { return Open(t.Context(), o) }
 	s, err := reopen()
 	if err != nil {
