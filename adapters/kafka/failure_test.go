@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"posthorn/internal/broker"
+	"posthorn/internal/freeport"
 	"posthorn/ports"
 )
 
@@ -107,7 +108,7 @@ func TestBrokerHangs(t *testing.T) { //nolint:paralleltest // it needs the machi
 // TestBrokerAbsent: a transport opens and subscribes without a broker, says what is wrong once, and works when it comes.
 func TestBrokerAbsent(t *testing.T) {
 	t.Parallel()
-	port, err := broker.FreePort(t.Context())
+	port, err := freeport.Take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

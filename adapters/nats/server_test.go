@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"posthorn/internal/broker"
+	"posthorn/internal/freeport"
 )
 
 const patience = 20 * time.Second // for whatever a test waits for; below the 30 s after which an unanswered message comes again
@@ -65,7 +66,7 @@ func (s *testServer) addr() string { return net.JoinHostPort("127.0.0.1", strcon
 // freePort is one on which a server can listen again after a stop.
 func freePort(t *testing.T) int {
 	t.Helper()
-	port, err := broker.FreePort(t.Context())
+	port, err := freeport.Take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"posthorn/internal/freeport"
 )
 
 const testingPage = "../../docs/testing.md"
@@ -111,17 +114,14 @@ func shell(t *testing.T, script string, env ...string) ([]byte, error) {
 	return out, err
 }
 
-// freePort is an address that nobody listened on a moment ago.
+// freePort is an address on which only this test listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 // TestPagePytest runs the page's Python as it stands.

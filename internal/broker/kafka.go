@@ -14,6 +14,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"posthorn/internal/freeport"
 )
 
 // A Kafka is a cluster of Apache Kafka in KRaft mode; each node is broker and controller.
@@ -29,11 +31,11 @@ func StartKafka(ctx context.Context, installed, data string, n int) (*Kafka, err
 	k := &Kafka{Addrs: make([]string, n), Nodes: make([]*Process, n)}
 	voters := make([]string, n)
 	for i := range n {
-		client, err := FreePort(ctx)
+		client, err := freeport.Take(ctx)
 		if err != nil {
 			return nil, err
 		}
-		controller, err := FreePort(ctx)
+		controller, err := freeport.Take(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"posthorn/internal/freeport"
 )
 
 // A NATS is a cluster of nats-server with JetStream.
@@ -26,11 +28,11 @@ func StartNATS(ctx context.Context, installed, data string, n int, further ...st
 	c := &NATS{Addrs: make([]string, n), Nodes: make([]*Process, n)}
 	routes := make([]string, n)
 	for i := range n {
-		client, err := FreePort(ctx)
+		client, err := freeport.Take(ctx)
 		if err != nil {
 			return nil, err
 		}
-		route, err := FreePort(ctx)
+		route, err := freeport.Take(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -120,24 +119,6 @@ func TestTailKeepsTheLast(t *testing.T) {
 	_, _ = last.Write([]byte("end"))
 	if got := last.String(); len(got) != kept || !strings.HasSuffix(got, "end") {
 		t.Errorf("%d bytes are kept of %d, ending with %q", len(got), kept, got[len(got)-3:])
-	}
-}
-
-func TestFreePort(t *testing.T) {
-	t.Parallel()
-	port, err := FreePort(t.Context())
-	if err != nil || port < firstPort || port >= lastPort {
-		t.Fatalf("port %d, %v", port, err)
-	}
-	for { // a process that is just being forked holds the port until it runs its own program
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			_ = l.Close()
-			return
-		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			t.Fatal(err)
-		}
 	}
 }
 

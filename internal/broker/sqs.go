@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+
+	"posthorn/internal/freeport"
 )
 
 // An SQS is ElasticMQ, a server that speaks SQS. It was chosen over moto: it refuses what SQS refuses (empty attributes, more than ten
@@ -25,7 +27,7 @@ type SQS struct {
 // After a restart it serves a moment before it has its queues back, says meanwhile that they do not exist, and ends itself if
 // one of them is created in that moment.
 func StartSQS(ctx context.Context, installed, data string) (*SQS, error) {
-	port, err := FreePort(ctx)
+	port, err := freeport.Take(ctx)
 	if err != nil {
 		return nil, err
 	}

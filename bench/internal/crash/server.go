@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"posthorn/internal/broker"
+	"posthorn/internal/freeport"
 )
 
 // A server is `posthorn serve` over one directory and one port. Its methods are for one goroutine.
@@ -21,9 +21,9 @@ type server struct {
 	began time.Time // when it was started last
 }
 
-// newServer makes one that takes further flags and a further environment. Its port stays ours while it is down.
+// newServer makes one that takes further flags and a further environment.
 func newServer(ctx context.Context, binary, dir string, env []string, further ...string) (*server, error) {
-	port, err := broker.FreePort(ctx)
+	port, err := freeport.Take(ctx)
 	if err != nil {
 		return nil, err
 	}
