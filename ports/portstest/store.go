@@ -62,6 +62,7 @@ func storeTests() []storeTest {
 		{"ApplyDeletes", false, testApplyDeletes},
 		{"RewritesAreAtomic", false, testRewrite},
 		{"RewritesOfWhatIsNotThere", false, testRewriteMissing},
+		{"RewritesFarApart", false, testRewriteFarApart},
 		{"RewritesAtTheirLimit", false, testRewriteLimit},
 		{"RemovedEntriesLeaveGaps", false, testRemove},
 		{"RemovedEntriesStayInOlderViews", false, testRemoveBesideView},

@@ -1,6 +1,10 @@
 package portstest
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"posthorn/ports"
 )
 
@@ -55,6 +59,36 @@ func testRewriteMissing(b *bench) {
 	bad(gone(4, 4))
 	bad(entry(4, 4, "back"))
 	bad(entry(2, 4, "the gap"))
+}
+
+// testRewriteFarApart: what is rewritten may lie anywhere in a long log, in runs and alone, beside gaps and not.
+func testRewriteFarApart(b *bench) {
+	var all []ports.Entry
+	for n := range uint64(200) {
+		all = append(all, entry(2*n+1, 2*n+2, fmt.Sprint(n)))
+	}
+	b.apply(ports.Commit{Entries: all})
+	left := map[int]ports.Entry{}
+	for i, e := range all {
+		left[i] = e
+	}
+	for round, removed := range [][]int{{0, 1, 2, 60, 61, 140, 199}, {3, 59, 62, 63, 100, 139, 141, 198}, {5, 4, 101, 99, 142, 20}} {
+		var c ports.Commit
+		for _, i := range removed {
+			c.Rewrites = append(c.Rewrites, gone(all[i].First, all[i].Last))
+			delete(left, i)
+		}
+		for _, i := range []int{30, 120, 180} {
+			left[i] = entry(all[i].First, all[i].Last, fmt.Sprint("new ", round))
+			c.Rewrites = append(c.Rewrites, left[i])
+		}
+		b.apply(c)
+		want := content{Last: 400}
+		for _, i := range slices.Sorted(maps.Keys(left)) {
+			want.Entries = append(want.Entries, left[i])
+		}
+		b.same(want)
+	}
 }
 
 func testRewriteLimit(b *bench) {
