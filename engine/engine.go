@@ -231,6 +231,6 @@ func (e *Engine) committed(c committed) {
 	e.KeyRing.committed(c)
 	e.news.tell()
 	if n := len(c.events); e.hooks.Committed != nil && n > 0 {
-		e.hooks.Committed(CommitInfo{Seq: c.events[n-1].Seq, Events: n, Writes: c.writes, Took: c.took})
+		e.hooks.Committed(CommitInfo{Seq: c.events[n-1].Seq, Events: n, Writes: c.writes(), Took: c.took})
 	}
 }

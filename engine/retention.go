@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"posthorn/engine/core"
@@ -48,41 +48,14 @@ type pruner struct {
 	after  uint64    // the walk has passed all events up to it
 	walked time.Time // when it began at the start of the log, by the engine's time
 
-	mu       sync.Mutex
-	touched  map[string]bool // messages of which calls were made since the step under way was looked for
-	stepping bool
+	meanwhile atomic.Pointer[meanwhile] // nil while no step is looked for
 }
 
-// committed notes what a step under way must not take: a message that has got a new call.
+// committed notes what a step that is looked for has to know of.
 func (p *pruner) committed(c committed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.stepping {
-		return
+	if m := p.meanwhile.Load(); m != nil {
+		m.committed(c)
 	}
-	for _, e := range c.events {
-		if requested, ok := e.Event.(core.CallRequested); ok && requested.Again() {
-			p.touched[requested.Message] = true
-		}
-	}
-}
-
-func (p *pruner) wasTouched(message string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.touched[message]
-}
-
-func (p *pruner) begin() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stepping, p.touched = true, map[string]bool{}
-}
-
-func (p *pruner) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stepping, p.touched = false, nil
 }
 
 func (p *pruner) run(ctx context.Context) {
@@ -112,17 +85,18 @@ func (p *pruner) round(ctx context.Context) (rest time.Duration, err error) {
 		p.after, p.walked = 0, now
 	}
 	if mark, due := p.time.mark(); due {
-		if err := p.writer.alone(ctx, mark, func(*batch) (core.Decision, error) { return core.Decision{}, nil }); err != nil {
+		if err := p.writer.alone(ctx, &command{mark: mark, decide: func(*batch) (core.Decision, error) { return core.Decision{}, nil }}); err != nil {
 			return 0, err
 		}
 		p.time.saved = now
 	}
-	defer p.end()
+	defer p.meanwhile.Store(nil)
 	for {
-		p.begin()
+		since := newMeanwhile()
+		p.meanwhile.Store(since) // before the snapshot is taken
 		found, err := p.look(ctx, now)
 		if err == nil && !found.empty() {
-			err = p.prune(ctx, found)
+			err = p.prune(ctx, found, since)
 		}
 		if err != nil {
 			p.hurry = 1
@@ -163,8 +137,8 @@ func (p *pruner) look(ctx context.Context, now time.Time) (found *pruneWalk, err
 }
 
 // prune takes a step, in a batch of its own: what is left of it holds for the snapshot that it is decided over.
-func (p *pruner) prune(ctx context.Context, found *pruneWalk) error {
-	return p.writer.alone(ctx, ports.Pair{}, func(b *batch) (core.Decision, error) {
-		return core.Prune(b.State, p.writer.codec, found.step(), p.wasTouched)
-	})
+func (p *pruner) prune(ctx context.Context, found *pruneWalk, since *meanwhile) error {
+	return p.writer.alone(ctx, &command{rows: since.over(found.r.rows), decide: func(b *batch) (core.Decision, error) {
+		return core.Prune(b.State, p.writer.codec, found.step(), since.calledAgain)
+	}})
 }

@@ -19,6 +19,7 @@ func (w *pruneWalk) callsOf(company, message string) iter.Seq2[keptCall, error] 
 			if !ok || requested.Message != message || requested.Again() {
 				continue
 			}
+			w.r.lacks(core.AgainKey(company, message, requested.Call))
 			c, found, err := readCall(w.r, company, requested.Call)
 			if (found || err != nil) && !yield(c, err) {
 				return
@@ -39,39 +40,45 @@ func (w *pruneWalk) callsOf(company, message string) iter.Seq2[keptCall, error] 
 	}
 }
 
-// A laterCalls remembers, by company, a stretch of messages none of which has a call that was requested later: one search tells of many messages,
-// for they come in the order of their ids.
-type laterCalls map[string]stretch
+// An absence remembers, by company, a stretch of messages none of which has a row of one kind: one search tells of many messages, for they
+// come in the order of their ids. behind covers the rows of a message and of those with greater ids.
+type absence struct {
+	behind func(company, message string) (from, to []byte)
+	known  map[string]stretch
+}
 
-// A stretch begins with a message and ends before the next that has such a call; without one it has no end.
+func absenceOf(behind func(company, message string) (from, to []byte)) absence {
+	return absence{behind: behind, known: map[string]stretch{}}
+}
+
+// A stretch begins with a message and ends before the next that has such a row; without one it has no end.
 type stretch struct{ from, end string }
 
 func (s stretch) holds(message string) bool {
 	return s.from != "" && s.from <= message && (s.end == "" || message < s.end)
 }
 
-// none tells whether a message has no such call.
-func (l laterCalls) none(r ports.Reader, company, message string) (bool, error) {
-	if l[company].holds(message) {
+// none tells whether a message has no such row.
+func (a absence) none(r ports.Reader, company, message string) (bool, error) {
+	if a.known[company].holds(message) {
 		return true, nil
 	}
-	next, err := nextCalledAgain(r, company, message)
+	next, err := a.next(r, company, message)
 	if err != nil || next == message {
 		return false, err
 	}
-	l[company] = stretch{from: message, end: next}
+	a.known[company] = stretch{from: message, end: next}
 	return true, nil
 }
 
-// nextCalledAgain returns the first message of a company, from one on, that has such a call; empty if none has.
-func nextCalledAgain(r ports.Reader, company, message string) (string, error) {
-	from, to := core.AgainBehind(company, message)
+// next returns the first message of a company, from one on, that has such a row; empty if none has.
+func (a absence) next(r ports.Reader, company, message string) (string, error) {
+	from, to := a.behind(company, message)
 	for pair, err := range r.Scan(from, to, false) {
 		if err != nil {
 			return "", err
 		}
-		_, next, _, err := core.ParseAgain(pair.Key)
-		return next, err
+		return core.MessageOf(pair.Key)
 	}
 	return "", nil
 }

@@ -28,7 +28,7 @@ func TestLaterCallsOfMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := store.View(t.Context(), func(r ports.Reader) error {
-			later := laterCalls{}
+			later := absenceOf(core.AgainBehind)
 			for range rapid.IntRange(1, 40).Draw(t, "asked") {
 				at := [2]string{rapid.SampledFrom(companies).Draw(t, "of"), message.Draw(t, "message")}
 				none, err := later.none(r, at[0], at[1])
@@ -65,7 +65,7 @@ func TestOneSearchTellsOfManyMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := store.View(t.Context(), func(r ports.Reader) error {
-		counter, later := &scanCounter{Reader: r}, laterCalls{}
+		counter, later := &scanCounter{Reader: r}, absenceOf(core.AgainBehind)
 		for n := 10; n < 100; n++ {
 			if _, err := later.none(counter, "42", fmt.Sprintf("msg_%d", n)); err != nil {
 				return err

@@ -132,6 +132,13 @@ func (w *pruneWalk) own(s restingStream) ([]uint64, error) {
 // erased returns the places of the events that erased a message; young says that they may not go yet.
 func (w *pruneWalk) erased(company, id string) (by []uint64, young bool, err error) {
 	k := core.ErasedKey(company, id)
+	switch none, err := w.unerased.none(w.r, company, id); {
+	case err != nil:
+		return nil, false, err
+	case none:
+		w.r.lacks(k)
+		return nil, false, nil
+	}
 	value, err := optional(w.r.Get(k))
 	if err != nil || value == nil {
 		return nil, false, err

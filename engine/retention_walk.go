@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -15,7 +16,7 @@ import (
 // A pruneWalk goes through the log from a place on and gathers what one step of retention takes: of each event that is old enough it asks
 // whether its message, with all its calls, is at rest.
 type pruneWalk struct {
-	r      ports.Reader
+	r      *rowMemory
 	codec  *core.Codec
 	before time.Time // nothing may have happened to a call since
 	below  uint64    // events after it stay
@@ -32,17 +33,20 @@ type pruneWalk struct {
 	settled []uint64
 	calls   int
 	seen    map[string]bool             // messages that were looked at, and calls whose message was
-	entries map[uint64]*core.PruneEntry // by each of their events, which are decoded when they are asked for
+	near    []*core.PruneEntry          // that were read ahead, in their order; events are decoded when they are asked for
+	far     map[uint64]*core.PruneEntry // others, by each of their events
 	rewrite map[uint64]*core.PruneEntry // those of the step, by their first event
 	jobs    []core.Job                  // that are under way
-	later   laterCalls
+
+	later    absence // of calls that were requested after their message
+	unerased absence // of rows that say that a message was erased
 }
 
 func newPruneWalk(r ports.Reader, codec *core.Codec, before time.Time, after uint64) *pruneWalk {
 	return &pruneWalk{
-		r: r, codec: codec, before: before, below: ^uint64(0), after: after,
-		seen: map[string]bool{}, entries: map[uint64]*core.PruneEntry{}, rewrite: map[uint64]*core.PruneEntry{},
-		later: laterCalls{},
+		r: newRowMemory(r), codec: codec, before: before, below: ^uint64(0), after: after,
+		seen: map[string]bool{}, far: map[uint64]*core.PruneEntry{}, rewrite: map[uint64]*core.PruneEntry{},
+		later: absenceOf(core.AgainBehind), unerased: absenceOf(core.ErasedBehind),
 	}
 }
 
@@ -77,11 +81,11 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 	if w.jobs, err = openJobs(w.r); err != nil {
 		return err
 	}
-	ahead, more, err := w.ahead(ctx)
+	more, err := w.ahead(ctx)
 	if err != nil {
 		return err
 	}
-	for _, e := range ahead {
+	for _, e := range w.near {
 		if err := w.decode(e); err != nil {
 			return err
 		}
@@ -104,28 +108,24 @@ func (w *pruneWalk) walk(ctx context.Context) (err error) {
 }
 
 // ahead reads the entries that come next in one go: what came of a call lies mostly among them, so that it need not be searched for.
-func (w *pruneWalk) ahead(ctx context.Context) (ahead []*core.PruneEntry, more bool, err error) {
+func (w *pruneWalk) ahead(ctx context.Context) (more bool, err error) {
 	bytes := 0
 	for entry, err := range w.r.Entries(w.after) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
-			return nil, false, err
+			return false, err
 		}
-		if len(ahead) == w.most*pruneAhead || bytes > pruneAheadBytes {
-			return ahead, true, nil
+		if len(w.near) == w.most*pruneAhead || bytes > pruneAheadBytes {
+			return true, nil
 		}
 		bytes += len(entry.Data)
-		ahead = append(ahead, w.take(entry))
+		w.near = append(w.near, keepEntry(entry))
 	}
-	return ahead, false, nil
+	return false, nil
 }
 
-func (w *pruneWalk) take(entry ports.Entry) *core.PruneEntry {
+func keepEntry(entry ports.Entry) *core.PruneEntry {
 	entry.Data = slices.Clone(entry.Data)
-	e := &core.PruneEntry{Entry: entry}
-	for seq := entry.First; seq <= entry.Last; seq++ {
-		w.entries[seq] = e
-	}
-	return e
+	return &core.PruneEntry{Entry: entry}
 }
 
 // decode reads the events of an entry, once.
@@ -138,27 +138,30 @@ func (w *pruneWalk) decode(e *core.PruneEntry) (err error) {
 
 // entry returns the one that holds an event, nil where it was removed.
 func (w *pruneWalk) entry(seq uint64) (*core.PruneEntry, error) {
-	e := w.entries[seq]
-	if e == nil {
-		for entry, err := range w.r.Entries(seq - 1) {
-			if err != nil || entry.First > seq {
-				return nil, err
-			}
-			e = w.take(entry)
-			break
+	i, _ := slices.BinarySearchFunc(w.near, seq, func(e *core.PruneEntry, seq uint64) int { return cmp.Compare(e.Last, seq) })
+	if i < len(w.near) && w.near[i].First <= seq {
+		return w.near[i], w.decode(w.near[i])
+	}
+	if e := w.far[seq]; e != nil {
+		return e, w.decode(e)
+	}
+	for entry, err := range w.r.Entries(seq - 1) {
+		if err != nil || entry.First > seq {
+			return nil, err
 		}
+		e := keepEntry(entry)
+		for seq := entry.First; seq <= entry.Last; seq++ {
+			w.far[seq] = e
+		}
+		return e, w.decode(e)
 	}
-	if e == nil {
-		return nil, nil
-	}
-	err := w.decode(e)
-	return e, err
+	return nil, nil
 }
 
 // stands tells whether the log has an event.
 func (w *pruneWalk) stands(seq uint64) (bool, error) {
 	e, err := w.entry(seq)
-	return e != nil && slices.ContainsFunc(e.Events, func(r core.Recorded) bool { return r.Seq == seq }), err
+	return e.Has(seq), err
 }
 
 // event looks at what an event is about; fits is false when that is too much for this step.
@@ -194,18 +197,18 @@ func (w *pruneWalk) event(rec core.Recorded) (fits bool, err error) {
 // settle takes an event and those that go with it, which come first: they may be too many for one step.
 func (w *pruneWalk) settle(seqs []uint64) (fits bool, err error) {
 	for _, seq := range append(slices.Clone(seqs[1:]), seqs[0]) {
-		there, err := w.stands(seq)
+		e, err := w.entry(seq)
 		if err != nil {
 			return true, err
 		}
-		if !there {
+		if !e.Has(seq) {
 			continue
 		}
 		if w.full() {
 			return false, nil
 		}
 		w.settled = append(w.settled, seq)
-		w.goes(w.entries[seq])
+		w.goes(e)
 	}
 	return true, nil
 }

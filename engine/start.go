@@ -113,7 +113,7 @@ func (e *Engine) openEpoch(ctx context.Context) (core.EngineStarted, error) {
 		}
 		e.before = e.writer.last
 		t := turn{writer: e.writer, now: e.writer.tick()}
-		b := t.begin(r)
+		b := t.begin(r, nil)
 		var d core.Decision
 		if d, started, err = core.StartEngine(t.state, b); err != nil {
 			return err

@@ -33,7 +33,7 @@ type turn struct {
 // decide takes commands while there are any and the batch has room. Outcomes go first, for they free what is held for them; but
 // accepts get at least a quarter of the batch.
 func (t *turn) decide(r ports.Reader, first *command) error {
-	b := t.begin(r)
+	b := t.begin(r, first.rows)
 	outcomes := 0
 	for c := first; c != nil; {
 		if c.outcome != nil {
@@ -47,11 +47,15 @@ func (t *turn) decide(r ports.Reader, first *command) error {
 	return nil
 }
 
-// begin lays the batch over a snapshot.
-func (t *turn) begin(r ports.Reader) *batch {
+// begin lays the batch over a snapshot, and over what is known of its rows beside it.
+func (t *turn) begin(r ports.Reader, over func(rowReader) rowReader) *batch {
 	t.seq = t.writer.seq
 	t.index.begin()
-	t.state = core.NewState(r.Get).WithCache(t.rows)
+	read := r.Get
+	if over != nil {
+		read = over(read)
+	}
+	t.state = core.NewState(read).WithCache(t.rows)
 	waiting := min(1+len(t.accepts)+len(t.outcomes), maxBatch) // most batches take all that waits
 	t.commands = make([]*command, 0, waiting)
 	t.entries = make([]ports.Entry, 0, waiting)

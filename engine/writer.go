@@ -30,12 +30,16 @@ type command struct {
 	outcome *core.Outcome // set for outcomes: the lanes hear of it after the commit
 	size    int           // bytes it holds while it waits
 	queued  time.Time
-	mark    ports.Pair // stored with the batch, and no part of what the log folds to; without a key for none
-	probe   bool       // asks for an Apply even if there is nothing to store
+	rows    func(rowReader) rowReader // lays what is known over a snapshot's rows, nil for nothing; only of one that is alone
+	mark    ports.Pair                // stored with the batch, and no part of what the log folds to; without a key for none
+	probe   bool                      // asks for an Apply even if there is nothing to store
 	refusal error
 	err     error
 	done    chan struct{}
 }
+
+// A rowReader returns a row's bytes, or an error that matches ports.ErrNotFound.
+type rowReader = func(key []byte) ([]byte, error)
 
 // A batch is what a decision may look at: the rows with what the batch has changed so far, the webhooks, ids and the time.
 type batch struct {
@@ -104,8 +108,12 @@ type committed struct {
 	events   []core.Recorded
 	dues     []core.Due
 	outcomes []*core.Outcome
-	writes   int
+	commit   ports.Commit
 	took     time.Duration
+}
+
+func (c committed) writes() int {
+	return len(c.commit.Entries) + len(c.commit.Puts) + len(c.commit.Deletes)
 }
 
 func newWriter(store ports.Store, in *inputs, onCommit func(committed)) *writer {
@@ -162,9 +170,9 @@ func (w *writer) report(ctx context.Context, c *command) error {
 	}
 }
 
-// alone hands over a command that fills a batch by itself, and waits for its commit. mark is stored with it, if it has a key.
-func (w *writer) alone(ctx context.Context, mark ports.Pair, decide func(*batch) (core.Decision, error)) error {
-	c := &command{decide: decide, mark: mark, by: actorOf(ctx), done: make(chan struct{})}
+// alone hands over a command that fills a batch by itself, and waits for its commit.
+func (w *writer) alone(ctx context.Context, c *command) error {
+	c.by, c.done = actorOf(ctx), make(chan struct{})
 	select {
 	case w.lone <- c:
 		return c.wait(ctx)
@@ -293,8 +301,7 @@ func (w *writer) turn(first *command, alone bool) error {
 	dues := t.dues()
 	w.rows.Remember(t.state)
 	w.onCommit(committed{
-		events: t.events, dues: dues, outcomes: t.reported(),
-		writes: len(commit.Entries) + len(commit.Puts) + len(commit.Deletes), took: time.Since(began),
+		events: t.events, dues: dues, outcomes: t.reported(), commit: commit, took: time.Since(began),
 	})
 	t.answer(nil)
 	return nil

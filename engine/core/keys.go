@@ -94,6 +94,12 @@ func UndeliveredRange(company string) (from, to []byte) { return underCompany("u
 // ErasedKey is the row that says that a message's content was erased.
 func ErasedKey(company, message string) []byte { return key(rowPrefix, "erased", company, message) }
 
+// ErasedBehind covers that row of a message, and of the company's messages with greater ids.
+func ErasedBehind(company, message string) (from, to []byte) {
+	_, to = under(rowPrefix, "erased", company)
+	return ErasedKey(company, message), to
+}
+
 // ChangeKey is the row that names one change of a webhook: event seq.
 func ChangeKey(company, webhook string, seq uint64) []byte {
 	return key(rowPrefix, "change", company, webhook, leftPad(strconv.FormatUint(seq, 16), 16))

@@ -29,6 +29,11 @@ type PruneEntry struct {
 	Events []Recorded
 }
 
+// Has tells whether the entry still holds an event. None is in nil.
+func (e *PruneEntry) Has(seq uint64) bool {
+	return e != nil && slices.ContainsFunc(e.Events, func(r Recorded) bool { return r.Seq == seq })
+}
+
 // A PruneStream is a message and the calls of it that are pruned. Whole says that these are all there are, so that the message goes too.
 type PruneStream struct {
 	Company, Message string

@@ -230,6 +230,15 @@ func ParseOpenReplay(pair ports.Pair) (company, replay string, err error) {
 	return row.Company, row.Replay, err
 }
 
+// MessageOf reads which message a key of AgainBehind or ErasedBehind names.
+func MessageOf(k []byte) (message string, err error) {
+	parts := keyParts(k)
+	if len(parts) < 2 {
+		return "", damaged("row", string(k))
+	}
+	return parts[1], nil
+}
+
 // ParseAgain reads which call a key of AgainRange names.
 func ParseAgain(k []byte) (company, message, call string, err error) {
 	parts := keyParts(k)
