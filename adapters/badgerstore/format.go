@@ -11,10 +11,11 @@ import (
 )
 
 // format is the number of what a directory holds, the engine's entries and rows included. It grows when an older binary could not read what
-// a newer one has written. Format 1 held JSON and was never released.
+// a newer one has written. Formats 1, of JSON, and 2, whose log was in one
+// piece, were never released.
 const (
-	format = 2
-	oldest = 2 // that is read
+	format = 3
+	oldest = 3 // that is read
 )
 
 // formatName is the file that tells what a directory is. It is the first file in a new directory and never changes.

@@ -14,9 +14,9 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
-// tailEntries is how many of the last entries Open checks for a hole: more than the memtables hold together, so that a
-// lost log of a memtable is found.
-const tailEntries = 100_000
+// tailEvents is how many of the last events Open checks for a hole: more than the memtables hold together with the rows that events change,
+// so that a lost log of a memtable is found.
+const tailEvents = 500_000
 
 // inspect reads what lies in dir before Badger does, and changes nothing. Badger alone would go on after some damage:
 // it skips a table with a wrong checksum, and removes every table that its manifest does not name, be it that the
@@ -147,26 +147,20 @@ func verifyTable(path string) (newest uint64, err error) {
 	return newest, t.Close(-1)
 }
 
-// checkTail walks the end of the log back and returns its last event.
+// checkTail walks the end of the log and returns its last event.
 func (s *Store) checkTail() (uint64, error) {
 	txn := s.db.NewTransactionAt(s.now.commit, false)
 	defer txn.Discard()
-	var last, first uint64
-	steps := 0
-	for item := range items(txn, []byte{entryPrefix}, []byte{entryPrefix + 1}, true) {
-		e := parseEntry(item.Key())
-		if last == 0 {
-			last = e.Last
-		} else if e.Last+1 != first {
-			return 0, damaged(s.opts.Dir, hole(e.Last+1, first-1))
-		}
-		if first = e.First; steps == tailEntries {
-			return last, nil
-		}
-		steps++
+	last := lastEvent(txn)
+	if last == 0 {
+		return 0, nil
 	}
-	if last > 0 && first != 1 {
-		return 0, damaged(s.opts.Dir, hole(1, first-1))
+	log := openLog(txn)
+	defer log.close()
+	for _, err := range log.walk(last-min(last, tailEvents), last) {
+		if err != nil {
+			return 0, damaged(s.opts.Dir, err)
+		}
 	}
 	return last, nil
 }

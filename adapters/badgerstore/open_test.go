@@ -99,8 +99,8 @@ func TestOpenTwice(t *testing.T) {
 func TestOpenRefusesFormat(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"posthorn data directory, format 3\n": "has format 3, this binary reads up to 2; use a newer posthorn, or another directory",
-		"posthorn data directory, format 1\n": "has format 1, of before the first release; this binary reads format 2; " +
+		"posthorn data directory, format 4\n": "has format 4, this binary reads up to 3; use a newer posthorn, or another directory",
+		"posthorn data directory, format 2\n": "has format 2, of before the first release; this binary reads format 3; " +
 			"name another directory, or use the posthorn that wrote it",
 		"posthorn data directory, format 0\n":  ports.ErrDamaged.Error(),
 		"posthorn data directory, format -1\n": ports.ErrDamaged.Error(),
@@ -129,7 +129,7 @@ func TestOpenMakesDirectory(t *testing.T) {
 		t.Errorf("the directory has mode %v, want 0700: %v", info.Mode(), err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, formatName))
-	if want := "posthorn data directory, format 2\n"; string(text) != want {
+	if want := "posthorn data directory, format 3\n"; string(text) != want {
 		t.Errorf("%s says %q, want %q: %v", formatName, text, want, err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"posthorn/ports"
 )
 
-// What is deleted lies on the disk until compaction brings the tombstone and the key together, which by itself it does when as many tables wait
-// at level 0 as tuning.go says, some 200 or 400 MiB. A reclaimer has it done earlier, when much was deleted that was not young: what is put and
+// What is deleted lies on the disk until compaction brings the tombstone and the key together, which by itself it does level by level, each
+// when it is full. A reclaimer has it done earlier, when much was deleted that was not young: what is put and
 // deleted within a short time (a call's due row) is a small part of what is written, and goes with the usual compaction.
 const (
 	reclaimFloor = 32 << 20 // bytes; below, a reclaim costs more than it gives back

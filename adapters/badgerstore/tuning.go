@@ -40,14 +40,13 @@ const (
 //   - Anonymous memory of the process: 3 MiB with an empty store, 11 MiB after opening 250 MiB. Mapped tables, 50 to 250 MiB
 //     here, count as resident too, but the kernel takes them back when it needs to.
 //
-// How much the disk holds beside what is alive, with BenchmarkRetention (two other builds on the machine; most/alive, us a call). At its most
-// it is that of the first compaction, before which Flatten, and so the reclaimer, does nothing:
+// How much the disk holds at the most, of what is alive, and the processor time of a call under retention, with BenchmarkRetention (a machine
+// whose pace changed by a half meanwhile):
 //
-//   - With forgetfully: 83 MiB alive 4.32, 74; without the reclaimer 4.37, 82. 166 MiB alive 2.48; as it is for others 3.44.
-//   - A base level of 32 MiB and one table at level 0: 166 MiB alive 1.87, 116. 24 MiB and two tables 1.90, 100. 16 MiB and two
-//     tables: 249 MiB alive 1.88, 117.
-//   - Smaller settings gain little more: of the 468 MiB in the last one 109 are the output of one compaction under way. A table that holds the
-//     last of what is deleted and the first of what is new in a class of keys overlaps all that lies between, 40 % of what is alive.
+//   - With forgetfully: 332 MiB alive 1.42, 208 us; 166 MiB alive 1.55, 150 us; without the reclaimer 2.09, 122 us.
+//   - The log in one piece, and 16 tables at level 0 over 512 MiB: 332 MiB alive 2.25, 240 us; 166 MiB alive 2.40, 143 us. In one piece over
+//     32 MiB 1.74, 158 us: a table that holds the last of what is deleted and the first of what is new overlaps all that lies between.
+//   - 8 stripes 1.56, 178 us; 32 stripes 1.62, 171 us. A base level of 16 MiB 1.69, tables of 1 MiB 1.68.
 //
 // Each table is one open file and one mapping: about 500 for a gigabyte.
 func badgerOptions(dir string) badger.Options {
@@ -74,11 +73,11 @@ func badgerOptions(dir string) badger.Options {
 	return o
 }
 
-// forgetfully has Badger compact earlier.
+// forgetfully has Badger compact earlier, in smaller pieces: what is deleted lies on the disk until then.
 func forgetfully(o badger.Options) badger.Options {
-	o.NumLevelZeroTables = 16
-	o.NumLevelZeroTablesStall = 32
-	o.BaseLevelSize = 512 << 20
+	o.NumLevelZeroTables = 2
+	o.NumLevelZeroTablesStall = 10
+	o.BaseLevelSize = 32 << 20
 	return o
 }
 

@@ -86,19 +86,16 @@ func (r *reader) Entries(after uint64) iter.Seq2[ports.Entry, error] {
 		if after >= r.last {
 			return
 		}
-		var previous ports.Entry
-		for item := range items(r.txn, entryBound(after+1), []byte{entryPrefix + 1}, false) {
-			e := parseEntry(item.Key())
-			if err := follows(previous, e, after); err != nil {
+		log := openLog(r.txn)
+		defer log.close()
+		for p, err := range log.walk(after, r.last) {
+			if err != nil {
 				yield(ports.Entry{}, err)
 				return
 			}
-			if previous = e; !isGap(item) && !yieldEntry(e, item, yield) {
+			if !p.gap && !yieldEntry(p.Entry, log.item(), yield) {
 				return
 			}
-		}
-		if previous.Last != r.last {
-			yield(ports.Entry{}, hole(previous.Last+1, r.last))
 		}
 	}
 }
@@ -115,22 +112,6 @@ func yieldEntry(e ports.Entry, item *badger.Item, yield func(ports.Entry, error)
 		return false
 	}
 	return more
-}
-
-// follows says whether e is the next entry after previous, or the first one of a run that begins after the event after.
-func follows(previous, e ports.Entry, after uint64) error {
-	first := previous.Last + 1
-	if previous.Last == 0 {
-		first = min(after+1, e.First)
-	}
-	if e.First != first {
-		return hole(first, e.First-1)
-	}
-	return nil
-}
-
-func hole(from, to uint64) error {
-	return fmt.Errorf("the log misses the events %d to %d: %w", from, to, ports.ErrDamaged)
 }
 
 // commonPrefix is what all keys between two bounds begin with. Badger goes on until it finds a key that is there: without an end, the search of
