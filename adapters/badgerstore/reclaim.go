@@ -9,8 +9,8 @@ import (
 )
 
 // What is deleted lies on the disk until compaction brings the tombstone and the key together, which by itself it does level by level, each
-// when it is full. A reclaimer has it done earlier, when much was deleted that was not young: what is put and
-// deleted within a short time (a call's due row) is a small part of what is written, and goes with the usual compaction.
+// when it is full. A reclaimer has it done earlier, when much was deleted that was not young: what is put and deleted within a short time (a
+// call's due row) is a small part of what is written, and goes with the usual compaction.
 const (
 	reclaimFloor = 32 << 20 // bytes; below, a reclaim costs more than it gives back
 	reclaimShare = 4        // it waits until this part of all tables is deleted
