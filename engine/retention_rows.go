@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"sync"
-
 	"posthorn/engine/core"
 	"posthorn/ports"
 )
@@ -30,9 +28,8 @@ func (m *rowMemory) Get(key []byte) ([]byte, error) {
 // lacks notes that there is no such row, as the walk knows without having asked for it.
 func (m *rowMemory) lacks(key []byte) { m.rows[string(key)] = nil }
 
-// A meanwhile is what was committed since retention looks for a step. It may be asked by many goroutines at once.
+// A meanwhile is what was committed since retention looks for a step. It is for the writer's goroutine, which commits and decides.
 type meanwhile struct {
-	mu     sync.Mutex
 	called map[string]bool // messages of which calls were made
 	wrote  map[string]bool // keys of rows
 }
@@ -42,8 +39,6 @@ func newMeanwhile() *meanwhile {
 }
 
 func (m *meanwhile) committed(c committed) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for _, e := range c.events {
 		if requested, ok := e.Event.(core.CallRequested); ok && requested.Again() {
 			m.called[requested.Message] = true
@@ -58,11 +53,7 @@ func (m *meanwhile) committed(c committed) {
 }
 
 // calledAgain tells whether a message has got a new call.
-func (m *meanwhile) calledAgain(message string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.called[message]
-}
+func (m *meanwhile) calledAgain(message string) bool { return m.called[message] }
 
 // over reads rows for the step: those that the walk remembers and no commit has written since are as they were, and are not asked for again.
 func (m *meanwhile) over(remembered map[string][]byte) func(get rowReader) rowReader {
@@ -70,7 +61,7 @@ func (m *meanwhile) over(remembered map[string][]byte) func(get rowReader) rowRe
 		return func(key []byte) ([]byte, error) {
 			row, ok := remembered[string(key)]
 			switch {
-			case !ok || m.hasWritten(key):
+			case !ok || m.wrote[string(key)]:
 				return get(key)
 			case row == nil:
 				return nil, ports.ErrNotFound
@@ -78,10 +69,4 @@ func (m *meanwhile) over(remembered map[string][]byte) func(get rowReader) rowRe
 			return row, nil
 		}
 	}
-}
-
-func (m *meanwhile) hasWritten(key []byte) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.wrote[string(key)]
 }

@@ -139,8 +139,8 @@ func (w *pruneWalk) erased(company, id string) (by []uint64, young bool, err err
 		w.r.lacks(k)
 		return nil, false, nil
 	}
-	value, err := optional(w.r.Get(k))
-	if err != nil || value == nil {
+	value, err := w.r.Get(k)
+	if err != nil {
 		return nil, false, err
 	}
 	by, at, err := core.ErasedBy(ports.Pair{Key: k, Value: value})

@@ -27,9 +27,14 @@ func testOptions(dir string) Options {
 	return Options{Dir: dir, Logger: slog.New(slog.DiscardHandler), DiskFloor: 1}
 }
 
-func open(tb testing.TB, dir string) *Store {
+// open opens a store for a test. set changes its options.
+func open(tb testing.TB, dir string, set ...func(*Options)) *Store {
 	tb.Helper()
-	s, err := Open(tb.Context(), testOptions(dir))
+	o := testOptions(dir)
+	for _, change := range set {
+		change(&o)
+	}
+	s, err := Open(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // format is the number of what a directory holds, the engine's entries and rows included. It grows when an older binary could not read what
-// a newer one has written. Formats 1, of JSON, and 2, whose log was in one
-// piece, were never released.
+// a newer one has written. Formats 1,
+// of JSON, and 2, whose log was in one piece, were never released.
 const (
 	format = 3
 	oldest = 3 // that is read

@@ -20,17 +20,6 @@ type window struct {
 	rng  *rand.ChaCha8
 }
 
-func openForgetful(tb testing.TB, dir string) *Store {
-	tb.Helper()
-	o := testOptions(dir)
-	o.Forgetful = true
-	s, err := Open(tb.Context(), o)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}
-
 // step commits calls as the engine does: first what accepts them, then what ends them and takes the oldest away. A call is 9 writes of
 // 1.4 kB with their keys; its bytes do not compress.
 func (w *window) step(tb testing.TB, calls uint64) {
@@ -129,7 +118,7 @@ func BenchmarkRetention(b *testing.B) {
 		b.Run(fmt.Sprint("live=", mib, "MiB"), func(b *testing.B) {
 			for range b.N {
 				dir := b.TempDir()
-				w := &window{s: openForgetful(b, dir), keep: mib << 20 / 1400, rng: rand.NewChaCha8([32]byte{})}
+				w := &window{s: open(b, dir, func(o *Options) { o.Forgetful = true }), keep: mib << 20 / 1400, rng: rand.NewChaCha8([32]byte{})}
 				for w.next < w.keep {
 					w.step(b, 64)
 				}

@@ -29,7 +29,7 @@ func Take(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("find a free port: 100 between %d and %d are all taken", first, last)
 }
 
-// take says whether the port was free. It is held then until ctx ends.
+// take says whether the port was free, and holds its sign until ctx ends; also that of a port on which something listens, which is of use to nobody.
 func take(ctx context.Context, port int) bool {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	var listen net.ListenConfig
@@ -37,11 +37,7 @@ func take(ctx context.Context, port int) bool {
 	if err != nil {
 		return false
 	}
+	context.AfterFunc(ctx, func() { _ = sign.Close() }) // nothing was sent through it, and nobody waits for what it says
 	l, err := listen.Listen(ctx, "tcp", address)
-	if err != nil {
-		_ = sign.Close()
-		return false
-	}
-	context.AfterFunc(ctx, func() { _ = sign.Close() })
-	return l.Close() == nil
+	return err == nil && l.Close() == nil
 }
