@@ -34,7 +34,7 @@ func TestLoadScripts(t *testing.T) {
 		Dir:  "../../testdata/load/script",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race a process would linger for a second
+			env.Setenv(lingering, lingers)
 			return script.Setup(env)
 		},
 		RequireExplicitExec: true,

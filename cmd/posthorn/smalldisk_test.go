@@ -120,7 +120,6 @@ func (p *running) said() string {
 func prepared(ctx context.Context, args ...string) *running {
 	p := &running{Cmd: exec.CommandContext(ctx, os.Args[0]), exited: make(chan struct{})}
 	p.Args = args
-	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	p.Stderr = p
 	return p
 }
