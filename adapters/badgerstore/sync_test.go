@@ -51,7 +51,7 @@ func TestEveryApplyIsSynced(t *testing.T) {
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
 	cmd := strace.Command(t.Context(), trace, append(strace.SyncCalls(), "write"), os.Args[0], "-test.run=^TestTraced$")
-	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), traced+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), traced+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -34,7 +34,7 @@ func TestLoadScripts(t *testing.T) {
 		Dir:  "../../testdata/load/script",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv(lingering, lingers)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return script.Setup(env)
 		},
 		RequireExplicitExec: true,

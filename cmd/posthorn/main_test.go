@@ -32,14 +32,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(checked{m}, map[string]func(){"posthorn": main, "burst": burst, "told": told, "repeating": repeating, "floorless": floorless})
 }
 
-// With -race a process would linger for a second after its end, for what other threads still report.
-const lingering, lingers = "GORACE", "atexit_sleep_ms=0"
-
 // checked looks for goroutines that are left when all tests have ended.
 type checked struct{ *testing.M }
 
 func (c checked) Run() int {
-	_ = os.Setenv(lingering, lingers) // for all that is started here; scripts inherit nothing and set it themselves
 	// Scripts wait for the most part, so twice as many as usual run at once; -parallel says otherwise.
 	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -82,7 +78,7 @@ func scripts(t *testing.T, prepare func(env *testscript.Env, nth int64)) {
 		Dir:  "../../testdata/script",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv(lingering, lingers)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			prepare(env, count.Add(1))
 			return script.Setup(env)
 		},

@@ -24,7 +24,6 @@ import (
 
 // TestMain lets the test's own program be the binary that is killed, for what a run asks of it.
 func TestMain(m *testing.M) {
-	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second when it ends, for reports of other threads
 	if filepath.Base(os.Args[0]) == natsServer {
 		fatal(serveNATS(os.Args[1:]))
 		return
