@@ -59,7 +59,7 @@ func (c *serveCmd) Run(p *program) error {
 
 // attend waits for what ends a service, and ends it.
 func (c *serveFlags) attend(s *service, signals <-chan os.Signal, threads *threadWatch) error {
-	quiet, often := time.NewTicker(quietAfter), time.NewTicker(threadsAfter)
+	quiet, often := time.NewTicker(quietAfter), time.NewTimer(threads.look())
 	defer quiet.Stop()
 	defer often.Stop()
 	var memory memoryWatch
@@ -75,7 +75,7 @@ func (c *serveFlags) attend(s *service, signals <-chan os.Signal, threads *threa
 		case err := <-s.ended:
 			return exitWith(exitIO, errors.Join(fmt.Errorf("the listener failed: %w", err), s.stop(c.Grace)))
 		case <-often.C:
-			threads.look()
+			often.Reset(threads.look())
 		case <-quiet.C:
 			memory.look(s.engine.LastSeq)
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"time"
 )
 
 // How many threads run Go code beyond one for each processor. Go's scheduler lets a goroutine that computes run for 10 ms, and a compaction of
@@ -23,6 +24,15 @@ const (
 	// calmLooks is how many looks in a row find nobody waiting before the threads are few again: a minute. The compactions of a flood pause for
 	// seconds, with many threads few wait long while they last, and each time that the threads are few when one begins costs calls a look.
 	calmLooks = 600
+)
+
+// A process with nothing to do looks seldom, for a tenth of its processor time would go into looking. A compaction, which makes others
+// wait, comes seconds after the writes that it is for.
+const (
+	threadsAfter  = 100 * time.Millisecond
+	threadsSeldom = time.Second
+	// idleRuns is how many goroutines get a thread between two looks at the most when nothing is done: timers make about 100 a second.
+	idleRuns = 500
 )
 
 // A threadWatch sets GOMAXPROCS by how long goroutines wait for a thread. Its methods are for one goroutine.
@@ -53,15 +63,16 @@ func watchThreads() *threadWatch {
 	return t
 }
 
-// look is called every threadsAfter.
-func (t *threadWatch) look() {
-	if t != nil {
-		t.judge(t.read())
+// look says when to look again.
+func (t *threadWatch) look() (next time.Duration) {
+	if t == nil {
+		return quietAfter
 	}
+	return t.judge(t.read())
 }
 
 // judge gives many threads as soon as one in a hundred waits long, and few once none has for a while.
-func (t *threadWatch) judge(now waits) {
+func (t *threadWatch) judge(now waits) (next time.Duration) {
 	all, long := now.all-t.before.all, now.long-t.before.long
 	t.before = now
 	if t.calm++; long > all/100 {
@@ -75,6 +86,10 @@ func (t *threadWatch) judge(now waits) {
 		t.raised = false
 		t.set(t.few)
 	}
+	if !t.raised && all < idleRuns {
+		return threadsSeldom
+	}
+	return threadsAfter
 }
 
 func (t *threadWatch) read() (w waits) {

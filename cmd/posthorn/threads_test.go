@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
@@ -35,6 +36,28 @@ func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 	look(50, 1)
 	if !slices.Equal(sets, []int{16, 4, 16}) {
 		t.Errorf("threads were set to %v, want 16, after a calm time 4, and 16 again", sets)
+	}
+}
+
+// An idle process looks seldom; one that works, or has many threads to take back, does not.
+func TestThreadsAreLookedAfterWhileThereIsWork(t *testing.T) {
+	t.Parallel()
+	w := threadWatch{set: func(int) {}}
+	var now waits
+	for _, c := range []struct {
+		all, long uint64
+		next      time.Duration
+	}{
+		{idleRuns - 1, 0, threadsSeldom},
+		{idleRuns, 0, threadsAfter},
+		{0, 0, threadsSeldom},
+		{10, 10, threadsAfter},
+		{0, 0, threadsAfter},
+	} {
+		now.all, now.long = now.all+c.all, now.long+c.long
+		if next := w.judge(now); next != c.next {
+			t.Errorf("after %d runs, %d of them late: the next look is in %v, want %v", c.all, c.long, next, c.next)
+		}
 	}
 }
 

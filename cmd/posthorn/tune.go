@@ -26,9 +26,6 @@ func keepPrivate() { syscall.Umask(0o077) }
 // quietAfter is how long nothing may have happened before memory that is not needed goes back to the system.
 const quietAfter = 10 * time.Second
 
-// threadsAfter is how often the threads are looked after.
-const threadsAfter = 100 * time.Millisecond
-
 // A memoryWatch notices when work has ended. Left to itself the collector keeps what a burst has taken, for it runs only as memory is
 // asked for, and every two minutes.
 type memoryWatch struct {
