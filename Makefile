@@ -60,7 +60,7 @@ bin/posthorn: FORCE
 	go build -trimpath -pgo=bench/engine.pgo -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/posthorn
 
 # With the race detector every process lingers for a second at its end, in case another thread is still reporting; the tests start thousands.
-test: export GORACE = atexit_sleep_ms=0
+test: export GORACE ?= atexit_sleep_ms=0
 test: ## Run all tests, with the race detector where there is a C compiler.
 	$(if $(RACE),,@echo 'no C compiler, or cgo is off: the tests run without the race detector')
 	go test $(RACE) -timeout 20m ./...

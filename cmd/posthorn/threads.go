@@ -31,8 +31,9 @@ const (
 const (
 	threadsAfter  = 100 * time.Millisecond
 	threadsSeldom = time.Second
-	// idleRuns is how many goroutines get a thread between two looks at the most when nothing is done: timers make about 100 a second.
-	idleRuns = 500
+	// idleRuns is more than are counted between two looks when nothing is done. The runtime counts one run of a goroutine in eight, about 6 a
+	// second for timers alone; 100 requests a second make this many in a tenth of one.
+	idleRuns = 20
 )
 
 // A threadWatch sets GOMAXPROCS by how long goroutines wait for a thread. Its methods are for one goroutine.
