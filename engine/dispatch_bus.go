@@ -17,10 +17,10 @@ type stoppable interface {
 	StopHandling(topic string)
 }
 
-// local is a bus that may carry within this process alone, as watermillbus.Bus does over Go channels: what an engine publishes there, the
-// dispatcher beside it gets, and nobody else.
-type local interface {
-	Local() bool
+// isLocal tells whether what an engine publishes goes to the dispatcher beside it, and to nobody else.
+func isLocal(b ports.Bus) bool {
+	l, ok := b.(ports.Local)
+	return ok && l.Local()
 }
 
 // healthy is a bus that knows whether its transport can be reached now, as watermillbus.Bus does.

@@ -9,34 +9,42 @@ import (
 // maxReplays bounds the envelopes that are remembered: with one task in each, what 6,000 calls a second bring within startWithin.
 const maxReplays = 1 << 16
 
-// A nonce begins each sealed body, and is drawn anew for each. Nobody without the key can change it, so it tells a copy from an original.
-type nonce [12]byte
+const nonceBytes = 12
+
+// identity tells a copy of an envelope from an original. A sealed body begins with a nonce that is drawn anew for each, and that nobody without
+// the key can change; one that never leaves the process has its id.
+func identity(e ports.Envelope) string {
+	if e.Content != nil {
+		return e.ID
+	}
+	return string(e.Body[:nonceBytes])
+}
 
 // replays remembers envelopes for as long as their tasks may be begun. When there are too many it forgets the oldest.
 type replays struct {
-	known map[nonce]struct{}
+	known map[string]struct{}
 	queue []remembered // in the order in which they came
 }
 
 type remembered struct {
-	nonce nonce
-	until time.Time
+	identity string
+	until    time.Time
 }
 
 // add remembers an envelope, or says that it is known.
-func (r *replays) add(n nonce, now, until time.Time) bool {
+func (r *replays) add(id string, now, until time.Time) bool {
 	for len(r.queue) > 0 && (len(r.queue) >= maxReplays || now.After(r.queue[0].until)) {
-		delete(r.known, r.queue[0].nonce)
+		delete(r.known, r.queue[0].identity)
 		r.queue = r.queue[1:]
 	}
-	if _, ok := r.known[n]; ok {
+	if _, ok := r.known[id]; ok {
 		return false
 	}
 	if r.known == nil {
-		r.known = map[nonce]struct{}{}
+		r.known = map[string]struct{}{}
 	}
-	r.known[n] = struct{}{}
-	r.queue = append(r.queue, remembered{n, until})
+	r.known[id] = struct{}{}
+	r.queue = append(r.queue, remembered{id, until})
 	return true
 }
 
@@ -50,12 +58,12 @@ func (d *dispatcher) remember(e ports.Envelope, tasks []task) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.seen.add(nonce(e.Body), d.o.Wall(), until)
+	return d.seen.add(identity(e), d.o.Wall(), until)
 }
 
 // forget undoes remember, for an envelope that was not handled whole.
 func (d *dispatcher) forget(e ports.Envelope) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.seen.known, nonce(e.Body))
+	delete(d.seen.known, identity(e))
 }

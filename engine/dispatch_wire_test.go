@@ -81,13 +81,9 @@ func TestWireFormat1(t *testing.T) {
 	if err := json.Unmarshal(raw, &golden); err != nil || len(golden) != 2 {
 		t.Fatalf("%d envelopes in %s: %v", len(golden), path, err)
 	}
-	tasks, outcomes := []task(nil), []core.Outcome(nil)
-	for i, content := range []any{&tasks, &outcomes} {
+	tasks, outcomes := readGolden[[]task](t, w, golden[0]), readGolden[[]core.Outcome](t, w, golden[1])
+	for i, content := range []any{tasks, outcomes} {
 		g := golden[i]
-		from, err := w.read(g.Topic, ports.Envelope{ID: "env_1", Meta: g.Meta, Body: g.Body}, content)
-		if err != nil || from != (origin{"eng_1", 7}) {
-			t.Errorf("read %s of format 1: %+v, %v", g.Topic, from, err)
-		}
 		today, err := w.encoding.Marshal(content)
 		if err != nil || !bytes.Equal(today, g.CBOR) {
 			t.Errorf("%s is written as %x, %v; it was written as %x", g.Topic, today, err, g.CBOR)
@@ -105,6 +101,15 @@ func TestWireFormat1(t *testing.T) {
 	if w.tasks() != golden[0].Topic || w.outcomes("eng_1") != golden[1].Topic {
 		t.Errorf("topics are %s and %s, they were %s and %s", w.tasks(), w.outcomes("eng_1"), golden[0].Topic, golden[1].Topic)
 	}
+}
+
+func readGolden[T any](t *testing.T, w *wire, g goldenEnvelope) T {
+	t.Helper()
+	content, from, err := read[T](w, g.Topic, ports.Envelope{ID: "env_1", Meta: g.Meta, Body: g.Body})
+	if err != nil || from != (origin{"eng_1", 7}) {
+		t.Errorf("read %s of format 1: %+v, %v", g.Topic, from, err)
+	}
+	return content
 }
 
 func writeGolden(t *testing.T, w *wire, path string) {
@@ -150,17 +155,17 @@ func TestNeighbouringVersions(t *testing.T) {
 	t.Run("an earlier one reads", func(t *testing.T) {
 		t.Parallel()
 		w := testWire(t)
-		var tasks []task
 		later := []taskLater{{goldenTasks()[0], 5, []string{"a"}}}
-		if _, err := w.read(w.tasks(), carry(t, w, w.tasks(), later), &tasks); err != nil {
+		tasks, _, err := read[[]task](w, w.tasks(), carry(t, w, w.tasks(), later))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(goldenTasks()[:1], tasks); diff != "" {
 			t.Errorf("tasks (-written +read):\n%s", diff)
 		}
-		var outcomes []core.Outcome
 		topic := w.outcomes("eng_1")
-		if _, err := w.read(topic, carry(t, w, topic, []outcomeLater{{goldenOutcomes()[0], "eu"}}), &outcomes); err != nil {
+		outcomes, _, err := read[[]core.Outcome](w, topic, carry(t, w, topic, []outcomeLater{{goldenOutcomes()[0], "eu"}}))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(goldenOutcomes()[:1], outcomes); diff != "" {
@@ -170,16 +175,15 @@ func TestNeighbouringVersions(t *testing.T) {
 	t.Run("a later one reads", func(t *testing.T) {
 		t.Parallel()
 		w := testWire(t)
-		var tasks []taskLater
-		if _, err := w.read(w.tasks(), carry(t, w, w.tasks(), goldenTasks()), &tasks); err != nil {
+		tasks, _, err := read[[]taskLater](w, w.tasks(), carry(t, w, w.tasks(), goldenTasks()))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]taskLater{{task: goldenTasks()[0]}, {task: goldenTasks()[1]}}, tasks, cmp.AllowUnexported(taskLater{})); diff != "" {
 			t.Errorf("tasks (-want +read):\n%s", diff)
 		}
-		var outcomes []outcomeLater
 		topic := w.outcomes("eng_1")
-		if _, err := w.read(topic, carry(t, w, topic, goldenOutcomes()), &outcomes); err != nil || len(outcomes) != 2 || outcomes[0].Region != "" {
+		if outcomes, _, err := read[[]outcomeLater](w, topic, carry(t, w, topic, goldenOutcomes())); err != nil || len(outcomes) != 2 || outcomes[0].Region != "" {
 			t.Errorf("outcomes = %+v, %v", outcomes, err)
 		}
 	})

@@ -86,8 +86,7 @@ func (d *dispatcher) handle(ctx context.Context, e ports.Envelope) error {
 	}
 	defer d.attempts.Done()
 	topic := d.wire.tasks()
-	var tasks []task
-	from, err := d.wire.read(topic, e, &tasks)
+	tasks, from, err := read[[]task](d.wire, topic, e)
 	if err != nil {
 		d.ahead.forget()
 		d.rejected(topic, err)

@@ -242,7 +242,7 @@ func (b strictBus) Publish(ctx context.Context, topic string, envelopes ...ports
 func TestWhatTheTransportNeverTakesEndsItsCall(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		b := open(t, func(o *engine.Options) { o.Bus = localBus{strictBus{o.Bus, 40 << 10}} })
+		b := open(t, func(o *engine.Options) { o.Bus = strictBus{o.Bus, 40 << 10} })
 		defer b.close()
 		b.invoices(engine.NewWebhook{})
 		b.answer(http.StatusOK)

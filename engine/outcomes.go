@@ -12,8 +12,8 @@ import (
 // nothing; then the bus delivers them again.
 func (e *Engine) handleOutcomes(ctx context.Context, envelope ports.Envelope) error {
 	topic := e.wire.outcomes(e.from.engine)
-	var outcomes []core.Outcome
-	if _, err := e.wire.read(topic, envelope, &outcomes); err != nil {
+	outcomes, _, err := read[[]core.Outcome](e.wire, topic, envelope)
+	if err != nil {
 		e.rejected(topic, err)
 		return e.wire.reject(ctx, topic, envelope)
 	}

@@ -74,7 +74,7 @@ func prepare(ctx context.Context, o Options) (*Engine, error) {
 		e.dispatcher = newDispatcher(e.wire, o.dispatcher(e.rejected), e.from)
 	}
 	e.pump = &pump{lanes: e.lanes, store: o.Store, writer: e.writer, wire: e.wire, from: e.from, log: o.Logger, wall: o.Wall, noBreaker: o.NoBreaker}
-	if b, ok := o.Bus.(local); ok && b.Local() && e.dispatcher != nil {
+	if e.wire.local && e.dispatcher != nil {
 		e.pump.ahead = &backlog{eased: e.lanes.nudge}
 		e.dispatcher.ahead = e.pump.ahead
 	}

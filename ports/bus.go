@@ -24,6 +24,13 @@ type Bus interface {
 	Running() <-chan struct{}
 }
 
+// Local is a [Bus] that may carry within this process alone, as that over Go channels does. If Local returns true, what is published there
+// is handled there, by nobody else and with its Content.
+type Local interface {
+	Bus
+	Local() bool
+}
+
 // A Handler takes one envelope. Handlers of a topic are called from many goroutines at once. A nil error acknowledges the
 // envelope; after an error or a panic the bus delivers it again, now or later. The handler's ctx ends when Run's does. The handler
 // may keep the envelope.
@@ -39,4 +46,7 @@ type Envelope struct {
 	Meta map[string]string
 	// Body is at most 1 MiB. The engine gathers at most 128 KiB of small things; only one large call alone comes near the limit.
 	Body []byte
+	// Content is what a bus that is [Local] carries in place of a Body: the value itself, which publisher and handlers share and never
+	// change. On any other bus it is nil, and is not carried.
+	Content any
 }

@@ -23,6 +23,6 @@ func New() *gochannel.GoChannel {
 		OutputChannelBuffer:            0, // measured with 0, 64 and 1,024: no difference, for each message has a goroutine to wait on
 		Persistent:                     false,
 		BlockPublishUntilSubscriberAck: false,
-		PreserveContext:                false,
+		PreserveContext:                true, // it carries what the bus does not encode
 	}, watermill.NopLogger{})
 }

@@ -60,11 +60,13 @@ func readBody(res *http.Response, limit int, stop func()) (body []byte, truncate
 
 // judge tells the class of a complete answer.
 func judge(origin string, res *http.Response) (ports.Class, string) {
+	if res.StatusCode/100 == 2 {
+		return ports.ClassOK, ""
+	}
+
 	status := fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode))
 
 	switch location := res.Header.Get("Location"); {
-	case res.StatusCode/100 == 2:
-		return ports.ClassOK, ""
 	case res.StatusCode/100 == 3 && location != "":
 		return ports.ClassRedirect, oneLine(fmt.Sprintf("%s answered %s to %s; redirects are not followed; "+
 			"change the webhook's URL if the new place is right", origin, status, withoutSecrets(location)))

@@ -179,7 +179,7 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 			origin(target))
 	}
 
-	header := make(http.Header, len(r.Header)+1)
+	header, values := make(http.Header, len(r.Header)+1), make([]string, 0, len(r.Header))
 	header["User-Agent"] = nil // or Go sends its own
 
 	for name, value := range r.Header {
@@ -188,7 +188,8 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 				origin(target), cut(name, 64))
 		}
 
-		header.Set(name, value)
+		values = append(values, value)
+		header[http.CanonicalHeaderKey(name)] = values[len(values)-1 : len(values) : len(values)]
 	}
 
 	return target, header, nil

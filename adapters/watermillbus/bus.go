@@ -28,7 +28,8 @@ type Options struct {
 	// Health asks the transport whether it can be reached now; nil means that it always can, as within one process. It is called
 	// from many goroutines at once, and returns when its context ends.
 	Health func(context.Context) error
-	// Local says that the transport carries within this process alone: what is published here is handled here, once, and none is lost.
+	// Local says that the transport carries within this process alone: what is published here is handled here, once, and none is lost. It
+	// must hand on the context of a message (GoChannel's PreserveContext), for in it an envelope's Content travels.
 	Local bool
 }
 
@@ -117,7 +118,8 @@ func (b *Bus) Health(ctx context.Context) error {
 	return b.health(ctx)
 }
 
-// Local is [Options].Local. An engine over such a bus paces its tasks by what its dispatcher has begun.
+// Local implements [ports.Local]: it is [Options].Local. An engine over such a bus encodes and seals nothing, and paces its tasks by what its
+// dispatcher has begun.
 func (b *Bus) Local() bool { return b.local }
 
 // Running implements [ports.Bus].

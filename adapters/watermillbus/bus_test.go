@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(*testing.T) ports.Bus {
 	transport := gochannel.New()
 
-	return watermillbus.New(transport, transport, watermillbus.Options{})
+	return watermillbus.New(transport, transport, watermillbus.Options{Local: true})
 }
 
 func TestLeaks(t *testing.T) { portstest.BusLeaks(t, open) } //nolint:paralleltest // it would see the goroutines of others

@@ -16,6 +16,9 @@ import (
 // key is not sent (SQS refuses empty attributes). The name is part of what goes over the wire: it is never changed.
 const KeyMetadata = "posthorn-key"
 
+// content is the context key of an envelope's Content.
+type content struct{}
+
 // correlation is the context key of the correlation id of the envelope being handled.
 type correlation struct{}
 
@@ -23,6 +26,9 @@ type correlation struct{}
 // handler that publishes with its own ctx passes the correlation id on; Watermill's own middleware does that only for messages
 // that a handler returns, and ours return none.
 func toMessage(ctx context.Context, e ports.Envelope) (*message.Message, error) {
+	if e.Content != nil {
+		ctx = context.WithValue(ctx, content{}, e.Content)
+	}
 	m := message.NewMessageWithContext(ctx, e.ID, bytes.Clone(e.Body))
 
 	for name, value := range e.Meta {
@@ -47,7 +53,7 @@ func toMessage(ctx context.Context, e ports.Envelope) (*message.Message, error) 
 // toEnvelope leaves m as it is: after a nack some transports (Kafka) copy this very message for the next delivery. So the body,
 // and metadata that hold none of our names, are shared with that delivery; a handler keeps them, and changes them never.
 func toEnvelope(m *message.Message) ports.Envelope {
-	e := ports.Envelope{ID: m.UUID, Key: m.Metadata[KeyMetadata], Meta: m.Metadata, Body: m.Payload}
+	e := ports.Envelope{ID: m.UUID, Key: m.Metadata[KeyMetadata], Meta: m.Metadata, Body: m.Payload, Content: m.Context().Value(content{})}
 
 	if e.Key != "" || middleware.MessageCorrelationID(m) != "" {
 		e.Meta = maps.Clone(e.Meta)
