@@ -26,14 +26,17 @@ const (
 	calmLooks = 600
 )
 
-// A process with nothing to do looks seldom, for a tenth of its processor time would go into looking. A compaction, which makes others
-// wait, comes seconds after the writes that it is for.
+// A process with nothing to do looks seldom, for a tenth of its processor time would go into looking, and after a while has one thread: each
+// timer of its own wakes a second one for nothing where it may, which is a quarter of what is left. A compaction, which makes others wait,
+// comes seconds after the writes that it is for.
 const (
 	threadsAfter  = 100 * time.Millisecond
 	threadsSeldom = time.Second
 	// idleRuns is more than are counted between two looks when nothing is done. The runtime counts one run of a goroutine in eight, about 6 a
 	// second for timers alone; 100 requests a second make this many in a tenth of one.
 	idleRuns = 20
+	// idleLooks is how many looks in a row find nothing done before there is one thread. What comes then has it alone until the next look.
+	idleLooks = 10
 )
 
 // A threadWatch sets GOMAXPROCS by how long goroutines wait for a thread. Its methods are for one goroutine.
@@ -42,8 +45,10 @@ type threadWatch struct {
 	set       func(int)
 	sample    []metrics.Sample
 	before    waits
-	calm      int
+	calm      int // looks in a row that found nobody waiting long
+	idle      int // and nothing done
 	raised    bool
+	threads   int
 }
 
 // waits counts how often goroutines got a thread, and how often after a long wait.
@@ -59,7 +64,7 @@ func watchThreads() *threadWatch {
 		few: processors + fewThreads, many: processors + manyThreads,
 		set: func(n int) { runtime.GOMAXPROCS(n) }, sample: []metrics.Sample{{Name: "/sched/latencies:seconds"}},
 	}
-	t.set(t.few)
+	t.give(t.few)
 	t.before = t.read()
 	return t
 }
@@ -72,25 +77,37 @@ func (t *threadWatch) look() (next time.Duration) {
 	return t.judge(t.read())
 }
 
-// judge gives many threads as soon as one in a hundred waits long, and few once none has for a while.
+// judge gives many threads as soon as one in a hundred waits long, few once none has for a while, and one when nothing is done.
 func (t *threadWatch) judge(now waits) (next time.Duration) {
 	all, long := now.all-t.before.all, now.long-t.before.long
 	t.before = now
 	if t.calm++; long > all/100 {
 		t.calm = 0
 	}
-	switch {
-	case t.calm == 0 && !t.raised:
-		t.raised = true
-		t.set(t.many)
-	case t.calm >= calmLooks && t.raised:
-		t.raised = false
-		t.set(t.few)
+	t.raised = t.calm == 0 || t.raised && t.calm < calmLooks
+	if t.idle++; t.raised || all >= idleRuns {
+		t.idle = 0
 	}
-	if !t.raised && all < idleRuns {
+	switch {
+	case t.raised:
+		t.give(t.many)
+	case t.idle >= idleLooks:
+		t.give(1)
+	default:
+		t.give(t.few)
+	}
+	if t.idle > 0 {
 		return threadsSeldom
 	}
 	return threadsAfter
+}
+
+// give sets the number where it is another: each time the runtime stops all goroutines for a moment.
+func (t *threadWatch) give(threads int) {
+	if t.threads != threads {
+		t.threads = threads
+		t.set(threads)
+	}
 }
 
 func (t *threadWatch) read() (w waits) {

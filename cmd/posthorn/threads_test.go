@@ -10,7 +10,7 @@ import (
 func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 	t.Parallel()
 	var sets []int
-	w := threadWatch{few: 4, many: 16, set: func(n int) { sets = append(sets, n) }}
+	w := threadWatch{few: 4, many: 16, threads: 4, set: func(n int) { sets = append(sets, n) }}
 	var now waits
 	look := func(all, long uint64) {
 		now.all, now.long = now.all+all, now.long+long
@@ -36,6 +36,39 @@ func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 	look(50, 1)
 	if !slices.Equal(sets, []int{16, 4, 16}) {
 		t.Errorf("threads were set to %v, want 16, after a calm time 4, and 16 again", sets)
+	}
+}
+
+// A process with nothing to do has one thread after a while, and at once more when there is something.
+func TestThreadsOfAnIdleProcess(t *testing.T) {
+	t.Parallel()
+	var sets []int
+	w := threadWatch{few: 4, many: 16, threads: 4, set: func(n int) { sets = append(sets, n) }}
+	var now waits
+	look := func(all, long uint64) {
+		now.all, now.long = now.all+all, now.long+long
+		w.judge(now)
+	}
+	for range idleLooks - 1 {
+		look(idleRuns-1, 0)
+	}
+	look(idleRuns, 0)
+	for range idleLooks - 1 {
+		look(0, 0)
+	}
+	if len(sets) != 0 {
+		t.Fatalf("threads were set to %v though there was work", sets)
+	}
+	for range 3 * idleLooks {
+		look(0, 0)
+	}
+	look(idleRuns, 0)
+	for range idleLooks {
+		look(0, 0)
+	}
+	look(100, 2)
+	if want := []int{1, 4, 1, 16}; !slices.Equal(sets, want) {
+		t.Errorf("threads were set to %v, want %v", sets, want)
 	}
 }
 
