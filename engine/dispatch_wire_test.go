@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,36 @@ func writeGolden(t *testing.T, w *wire, path string) {
 		t.Fatal(err)
 	}
 }
+
+// A local bus gets what it is to hand over, and nothing that is sealed; if it hands over nothing, the error says whose fault it is.
+func TestLocalWire(t *testing.T) {
+	t.Parallel()
+	bus := &keptBus{kept: map[string][]ports.Envelope{}}
+	w, err := newWire(localKept{bus}, testWire(t).sealer, "posthorn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.publish(t.Context(), w.tasks(), origin{"eng_1", 7}, "env_1", goldenTasks()); err != nil {
+		t.Fatal(err)
+	}
+	e := bus.kept[w.tasks()][0]
+	tasks, from, err := read[[]task](w, w.tasks(), e)
+	if err != nil || from != (origin{"eng_1", 7}) || cmp.Diff(goldenTasks(), tasks) != "" || e.Body != nil {
+		t.Errorf("read %+v from %+v, %v; body %x", tasks, from, err, e.Body)
+	}
+	if w.traffic() != (Traffic{Envelopes: 1}) {
+		t.Errorf("traffic %+v, want one envelope and no bytes", w.traffic())
+	}
+	e.Content = nil
+	if _, _, err := read[[]task](w, w.tasks(), e); err == nil || !strings.Contains(err.Error(), `"env_1" holds nothing; a bus that says it is local`) {
+		t.Errorf("without its content: %v", err)
+	}
+}
+
+// A localKept says that it carries within this process.
+type localKept struct{ *keptBus }
+
+func (localKept) Local() bool { return true }
 
 // A neighbouring version may have a field more: who does not know it passes it over, and who misses it finds its zero value.
 func TestNeighbouringVersions(t *testing.T) {

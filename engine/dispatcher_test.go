@@ -113,6 +113,28 @@ func TestAttemptsShareGoroutines(t *testing.T) {
 	})
 }
 
+// Within a process nothing is sealed: an envelope that comes again when its attempts have ended is known by its id.
+func TestLocalEnvelopeThatComesAgainIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		caller := &tracingCaller{}
+		d, bus := tracingDispatcher(t, caller, origin{})
+		d.wire.bus, d.wire.local = localKept{bus}, true
+		dropped := map[DropReason]int{}
+		d.o.Hooks.Dropped = func(why DropReason) { dropped[why]++ }
+		ask(t, d, bus, 1, 2)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if err := d.handle(t.Context(), bus.kept[d.wire.tasks()][0]); err != nil {
+			t.Fatal(err)
+		}
+		d.drain(t.Context())
+		if made := len(caller.goroutines); made != 2 || dropped[DroppedReplayed] != 2 {
+			t.Errorf("%d attempts, dropped %v; want 2 and 2 as replayed", made, dropped)
+		}
+	})
+}
+
 // What the transport still holds of the engine's life before, the engine beside the dispatcher tasks anew: to make that attempt too would
 // repeat it at every restart.
 func TestTasksOfTheLifeBeforeAreDropped(t *testing.T) {

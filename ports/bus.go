@@ -10,7 +10,7 @@ import "context"
 type Bus interface {
 	// Publish hands envelopes to the transport. When it returns nil the transport has taken all of them; after an error it may
 	// have taken some. It may be called from many goroutines at once, and may block while the transport pushes back, until ctx
-	// ends. Publish does not keep or change the envelopes after it has returned. It returns ErrClosed when Run has ended.
+	// ends. Publish does not keep or change the envelopes, but for their Content, after it has returned. It returns ErrClosed when Run has ended.
 	Publish(ctx context.Context, topic string, envelopes ...Envelope) error
 
 	// Handle sets the handler of a topic. It is called before Run, at most once a topic, by one goroutine.
@@ -47,6 +47,6 @@ type Envelope struct {
 	// Body is at most 1 MiB. The engine gathers at most 128 KiB of small things; only one large call alone comes near the limit.
 	Body []byte
 	// Content is what a bus that is [Local] carries in place of a Body: the value itself, which publisher and handlers share and never
-	// change. On any other bus it is nil, and is not carried.
+	// change. It is not sealed: it is never to be logged. On any other bus it is nil, and need not be carried.
 	Content any
 }

@@ -15,7 +15,8 @@ import (
 // It keeps nothing: a message without a subscriber is dropped, and so is what waits when it is closed. Publish does not wait
 // for the acknowledgement and never pushes back: each message waits on goroutines of its own until it is acknowledged, so
 // whoever publishes bounds how much is under way. Messages come in no order. A message that was not acknowledged comes again at
-// once; watermillbus is what slows that down. Every subscription of a topic gets every message, so a topic has one.
+// once; watermillbus is what slows that down. Every subscription of a topic gets every message, so a topic has one. A message's
+// context is the publisher's, for in it travels what the bus does not encode.
 //
 // It logs nothing: all that it has to say is above.
 func New() *gochannel.GoChannel {
@@ -23,6 +24,6 @@ func New() *gochannel.GoChannel {
 		OutputChannelBuffer:            0, // measured with 0, 64 and 1,024: no difference, for each message has a goroutine to wait on
 		Persistent:                     false,
 		BlockPublishUntilSubscriberAck: false,
-		PreserveContext:                true, // it carries what the bus does not encode
+		PreserveContext:                true,
 	}, watermill.NopLogger{})
 }

@@ -179,8 +179,8 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 			origin(target))
 	}
 
-	header, values := make(http.Header, len(r.Header)+1), make([]string, 0, len(r.Header))
-	header["User-Agent"] = nil // or Go sends its own
+	header, values := make(http.Header, len(r.Header)+1), make([]string, 0, len(r.Header)) // one slice for all, as http.Header.Clone has
+	header["User-Agent"] = nil                                                             // or Go sends its own
 
 	for name, value := range r.Header {
 		if !isToken(name) || !isFieldValue(value) {
@@ -188,8 +188,9 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 				origin(target), cut(name, 64))
 		}
 
+		i := len(values)
 		values = append(values, value)
-		header[http.CanonicalHeaderKey(name)] = values[len(values)-1 : len(values) : len(values)]
+		header[http.CanonicalHeaderKey(name)] = values[i : i+1 : i+1]
 	}
 
 	return target, header, nil

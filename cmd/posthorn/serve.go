@@ -66,6 +66,7 @@ func (c *serveFlags) attend(s *service, signals <-chan os.Signal, threads *threa
 	for {
 		select {
 		case <-signals:
+			threads.end()
 			return c.stop(s, signals)
 		case <-s.engine.Failed():
 			err := s.engine.Ready(context.Background())

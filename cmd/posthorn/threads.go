@@ -31,12 +31,13 @@ const (
 // comes seconds after the writes that it is for.
 const (
 	threadsAfter  = 100 * time.Millisecond
-	threadsSeldom = time.Second
-	// idleRuns is more than are counted between two looks when nothing is done. The runtime counts one run of a goroutine in eight, about 6 a
-	// second for timers alone; 100 requests a second make this many in a tenth of one.
-	idleRuns = 20
-	// idleLooks is how many looks in a row find nothing done before there is one thread. What comes then has it alone until the next look.
-	idleLooks = 10
+	threadsSeldom = time.Second / 2
+	// idleRuns is more than are counted between two looks when nothing is done. The runtime counts one run of a goroutine in eight, about 3 in
+	// half a second for timers alone; five requests a second make this many.
+	idleRuns = 8
+	// idleLooks is how many looks in a row find nothing done before there is one thread: ten seconds. What comes then has it alone until
+	// the next look.
+	idleLooks = 20
 )
 
 // A threadWatch sets GOMAXPROCS by how long goroutines wait for a thread. Its methods are for one goroutine.
@@ -45,8 +46,8 @@ type threadWatch struct {
 	set       func(int)
 	sample    []metrics.Sample
 	before    waits
-	calm      int // looks in a row that found nobody waiting long
-	idle      int // and nothing done
+	calm      int // looks in a row that found nobody waiting long for one of several
+	idle      int // looks in a row that found nothing done
 	raised    bool
 	threads   int
 }
@@ -77,15 +78,16 @@ func (t *threadWatch) look() (next time.Duration) {
 	return t.judge(t.read())
 }
 
-// judge gives many threads as soon as one in a hundred waits long, few once none has for a while, and one when nothing is done.
+// judge gives many threads as soon as one in a hundred waits long, few once none has for a while, and one when nothing is done. That
+// somebody has waited for the one is no reason for many.
 func (t *threadWatch) judge(now waits) (next time.Duration) {
 	all, long := now.all-t.before.all, now.long-t.before.long
 	t.before = now
-	if t.calm++; long > all/100 {
+	if t.calm++; t.threads > 1 && long > all/100 {
 		t.calm = 0
 	}
 	t.raised = t.calm == 0 || t.raised && t.calm < calmLooks
-	if t.idle++; t.raised || all >= idleRuns {
+	if t.idle++; t.raised || long > 0 || all >= idleRuns {
 		t.idle = 0
 	}
 	switch {
@@ -100,6 +102,13 @@ func (t *threadWatch) judge(now waits) (next time.Duration) {
 		return threadsSeldom
 	}
 	return threadsAfter
+}
+
+// end gives what comes at the end, a drain and the last commits, as many as work gets.
+func (t *threadWatch) end() {
+	if t != nil {
+		t.give(t.few)
+	}
 }
 
 // give sets the number where it is another: each time the runtime stops all goroutines for a moment.

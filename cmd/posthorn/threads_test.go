@@ -39,7 +39,8 @@ func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 	}
 }
 
-// A process with nothing to do has one thread after a while, and at once more when there is something.
+// A process with nothing to do has one thread after a while, and at the next look more when there is something, but not many: those who
+// waited did so for the one. It ends with as many as work gets.
 func TestThreadsOfAnIdleProcess(t *testing.T) {
 	t.Parallel()
 	var sets []int
@@ -66,8 +67,13 @@ func TestThreadsOfAnIdleProcess(t *testing.T) {
 	for range idleLooks {
 		look(0, 0)
 	}
+	look(3, 2)
 	look(100, 2)
-	if want := []int{1, 4, 1, 16}; !slices.Equal(sets, want) {
+	for range calmLooks + idleLooks {
+		look(0, 0)
+	}
+	w.end()
+	if want := []int{1, 4, 1, 4, 16, 4, 1, 4}; !slices.Equal(sets, want) {
 		t.Errorf("threads were set to %v, want %v", sets, want)
 	}
 }
@@ -75,7 +81,7 @@ func TestThreadsOfAnIdleProcess(t *testing.T) {
 // An idle process looks seldom; one that works, or has many threads to take back, does not.
 func TestThreadsAreLookedAfterWhileThereIsWork(t *testing.T) {
 	t.Parallel()
-	w := threadWatch{set: func(int) {}}
+	w := threadWatch{few: 4, many: 16, threads: 4, set: func(int) {}}
 	var now waits
 	for _, c := range []struct {
 		all, long uint64

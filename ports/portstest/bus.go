@@ -244,7 +244,7 @@ func handsOver(t *testing.T, bus ports.Bus) {
 
 	if local, ok := bus.(ports.Local); !ok || !local.Local() {
 		startBus(t, bus)() // what is open must be ended
-		return
+		t.Skip("the bus says of itself that it is not local")
 	}
 
 	topic, got := newTopic(), make(chan ports.Envelope)
