@@ -11,8 +11,8 @@ const maxReplays = 1 << 16
 
 const nonceBytes = 12
 
-// identity tells a copy of an envelope that was read from an original. A sealed body begins with a nonce that is drawn anew for each, and that nobody without
-// the key can change; one that never leaves the process has its id.
+// identity tells a copy of an envelope that was read from an original. A sealed body begins with a nonce that is drawn anew for each, and that
+// nobody without the key can change; one that never leaves the process has its id.
 func identity(e ports.Envelope) string {
 	if e.Content != nil {
 		return e.ID

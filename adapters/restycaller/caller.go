@@ -179,8 +179,9 @@ func prepare(r ports.Request) (*url.URL, http.Header, error) {
 			origin(target))
 	}
 
-	header, values := make(http.Header, len(r.Header)+1), make([]string, 0, len(r.Header)) // one slice for all, as http.Header.Clone has
-	header["User-Agent"] = nil                                                             // or Go sends its own
+	values := make([]string, 0, len(r.Header)) // one slice for all, as http.Header.Clone has
+	header := make(http.Header, len(r.Header)+1)
+	header["User-Agent"] = nil // or Go sends its own
 
 	for name, value := range r.Header {
 		if !isToken(name) || !isFieldValue(value) {

@@ -33,6 +33,11 @@ func TestConformance(t *testing.T) {
 	portstest.Bus(t, open)
 }
 
+func TestLocal(t *testing.T) {
+	t.Parallel()
+	portstest.BusLocal(t, open)
+}
+
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	portstest.BusConcurrency(t, 64, open)

@@ -26,9 +26,7 @@ type correlation struct{}
 // handler that publishes with its own ctx passes the correlation id on; Watermill's own middleware does that only for messages
 // that a handler returns, and ours return none.
 func toMessage(ctx context.Context, e ports.Envelope) (*message.Message, error) {
-	if e.Content != nil || ctx.Value(content{}) != nil { // an earlier message's must not travel on
-		ctx = context.WithValue(ctx, content{}, e.Content)
-	}
+	ctx = context.WithValue(ctx, content{}, e.Content) // nil hides that of an earlier message
 	m := message.NewMessageWithContext(ctx, e.ID, bytes.Clone(e.Body))
 
 	for name, value := range e.Meta {

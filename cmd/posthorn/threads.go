@@ -48,7 +48,6 @@ type threadWatch struct {
 	before    waits
 	calm      int // looks in a row that found nobody waiting long for one of several
 	idle      int // looks in a row that found nothing done
-	raised    bool
 	threads   int
 }
 
@@ -86,12 +85,12 @@ func (t *threadWatch) judge(now waits) (next time.Duration) {
 	if t.calm++; t.threads > 1 && long > all/100 {
 		t.calm = 0
 	}
-	t.raised = t.calm == 0 || t.raised && t.calm < calmLooks
-	if t.idle++; t.raised || long > 0 || all >= idleRuns {
+	strained := t.calm == 0 || t.threads == t.many && t.calm < calmLooks
+	if t.idle++; strained || long > 0 || all >= idleRuns {
 		t.idle = 0
 	}
 	switch {
-	case t.raised:
+	case strained:
 		t.give(t.many)
 	case t.idle >= idleLooks:
 		t.give(1)

@@ -7,15 +7,19 @@ import (
 	"time"
 )
 
+// watched is a watch over a process with few threads, and what it does at a look: all goroutines that got a thread since the last, and the
+// long waits among them.
+func watched(set func(int)) (w *threadWatch, look func(all, long uint64) time.Duration) {
+	w = &threadWatch{few: 4, many: 16, threads: 4, set: set}
+	return w, func(all, long uint64) time.Duration {
+		return w.judge(waits{w.before.all + all, w.before.long + long})
+	}
+}
+
 func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 	t.Parallel()
 	var sets []int
-	w := threadWatch{few: 4, many: 16, threads: 4, set: func(n int) { sets = append(sets, n) }}
-	var now waits
-	look := func(all, long uint64) {
-		now.all, now.long = now.all+all, now.long+long
-		w.judge(now)
-	}
+	_, look := watched(func(n int) { sets = append(sets, n) })
 	look(1000, 10) // no more than one in a hundred
 	look(0, 0)
 	if len(sets) != 0 {
@@ -44,12 +48,7 @@ func TestThreadsAreManyWhileGoroutinesWaitLong(t *testing.T) {
 func TestThreadsOfAnIdleProcess(t *testing.T) {
 	t.Parallel()
 	var sets []int
-	w := threadWatch{few: 4, many: 16, threads: 4, set: func(n int) { sets = append(sets, n) }}
-	var now waits
-	look := func(all, long uint64) {
-		now.all, now.long = now.all+all, now.long+long
-		w.judge(now)
-	}
+	w, look := watched(func(n int) { sets = append(sets, n) })
 	for range idleLooks - 1 {
 		look(idleRuns-1, 0)
 	}
@@ -81,8 +80,7 @@ func TestThreadsOfAnIdleProcess(t *testing.T) {
 // An idle process looks seldom; one that works, or has many threads to take back, does not.
 func TestThreadsAreLookedAfterWhileThereIsWork(t *testing.T) {
 	t.Parallel()
-	w := threadWatch{few: 4, many: 16, threads: 4, set: func(int) {}}
-	var now waits
+	_, look := watched(func(int) {})
 	for _, c := range []struct {
 		all, long uint64
 		next      time.Duration
@@ -93,8 +91,7 @@ func TestThreadsAreLookedAfterWhileThereIsWork(t *testing.T) {
 		{10, 10, threadsAfter},
 		{0, 0, threadsAfter},
 	} {
-		now.all, now.long = now.all+c.all, now.long+c.long
-		if next := w.judge(now); next != c.next {
+		if next := look(c.all, c.long); next != c.next {
 			t.Errorf("after %d runs, %d of them late: the next look is in %v, want %v", c.all, c.long, next, c.next)
 		}
 	}

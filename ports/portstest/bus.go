@@ -29,7 +29,7 @@ const busPatience = 60 * time.Second
 // and every bus that it opens uses topics of its own. Subtests run in parallel.
 //
 // It does not ask that several handlers of a topic run at the same time, which some transports cannot do;
-// [BusConcurrency] does.
+// [BusConcurrency] does. Nor that a bus is local; [BusLocal] does.
 func Bus(t *testing.T, open func(t *testing.T) ports.Bus) {
 	t.Helper()
 
@@ -44,7 +44,6 @@ func Bus(t *testing.T, open func(t *testing.T) ports.Bus) {
 		t.Parallel()
 		deliversAgain(t, open(t), func() error { panic("panic of the test") })
 	})
-	t.Run("hands over content within a process", func(t *testing.T) { t.Parallel(); handsOver(t, open(t)) })
 	t.Run("keeps topics apart", func(t *testing.T) { t.Parallel(); keepsTopicsApart(t, open(t)) })
 	t.Run("runs without handlers", func(t *testing.T) { t.Parallel(); startBus(t, open(t))() })
 	t.Run("stop waits for handlers", func(t *testing.T) { t.Parallel(); stopWaits(t, open(t)) })
@@ -83,6 +82,41 @@ func BusConcurrency(t *testing.T, n int, open func(t *testing.T) ports.Bus) {
 	}
 
 	close(all)
+}
+
+// BusLocal checks that a bus says that it is local, and that whoever handles an envelope gets the very Content that was published, at every
+// delivery.
+func BusLocal(t *testing.T, open func(t *testing.T) ports.Bus) {
+	t.Helper()
+
+	bus, topic, got := open(t), newTopic(), make(chan ports.Envelope)
+	if local, ok := bus.(ports.Local); !ok || !local.Local() {
+		t.Error("the bus does not say that it is local")
+	}
+
+	var refused atomic.Bool
+
+	bus.Handle(topic, func(ctx context.Context, e ports.Envelope) error {
+		if err := handleInto(got)(ctx, e); err != nil || !refused.CompareAndSwap(false, true) {
+			return err
+		}
+
+		return errFirst
+	})
+	startBus(t, bus)
+
+	content := new([]string)
+	sent := ports.Envelope{ID: rand.Text(), Meta: map[string]string{"name": "value"}, Content: content}
+	publish(t, bus, topic, sent)
+
+	for _, which := range []string{"first", "second"} {
+		e := receive(t, got, "the "+which+" delivery")
+		checkSame(t, e, sent)
+
+		if e.Content != any(content) {
+			t.Errorf("the %s delivery has the content %v, want what was published", which, e.Content)
+		}
+	}
 }
 
 // BusLeaks checks that a bus that has run leaves no goroutine behind. It must not run beside other tests, whose goroutines
@@ -236,42 +270,6 @@ func deliversAgain(t *testing.T, bus ports.Bus, fail func() error) {
 	sent := ports.Envelope{ID: rand.Text(), Key: "key", Meta: map[string]string{"name": "value"}, Body: []byte("body")}
 	publish(t, bus, topic, sent)
 	checkSame(t, receive(t, got, "the second delivery"), sent)
-}
-
-// handsOver is for a bus that says that it is local: whoever handles an envelope gets the very Content that was published, at every delivery.
-func handsOver(t *testing.T, bus ports.Bus) {
-	t.Helper()
-
-	if local, ok := bus.(ports.Local); !ok || !local.Local() {
-		startBus(t, bus)() // what is open must be ended
-		t.Skip("the bus says of itself that it is not local")
-	}
-
-	topic, got := newTopic(), make(chan ports.Envelope)
-
-	var refused atomic.Bool
-
-	bus.Handle(topic, func(ctx context.Context, e ports.Envelope) error {
-		if err := handleInto(got)(ctx, e); err != nil || !refused.CompareAndSwap(false, true) {
-			return err
-		}
-
-		return errFirst
-	})
-	startBus(t, bus)
-
-	content := new([]string)
-	sent := ports.Envelope{ID: rand.Text(), Meta: map[string]string{"name": "value"}, Content: content}
-	publish(t, bus, topic, sent)
-
-	for _, which := range []string{"first", "second"} {
-		e := receive(t, got, "the "+which+" delivery")
-		checkSame(t, e, sent)
-
-		if e.Content != any(content) {
-			t.Errorf("the %s delivery has the content %v, want what was published", which, e.Content)
-		}
-	}
 }
 
 func keepsTopicsApart(t *testing.T, bus ports.Bus) {
